@@ -1,0 +1,119 @@
+/** Where an error was decided: by this process, or by the other side of the connection. */
+export type ErrorOrigin = 'local' | 'remote'
+
+/** One reason why a payload does not match its contract. Never holds the value itself. */
+export interface Issue {
+  /** Where in the payload, from its root; empty for the payload as a whole. */
+  readonly path: ReadonlyArray<string | number>
+  readonly message: string
+}
+
+/** What `error.data` holds, by built-in code. Codes that are not listed here carry no data. */
+export interface BuiltInErrorData {
+  INVALID_PAYLOAD: { issues: Issue[] }
+  INVALID_REPLY: { issues: Issue[] }
+  UNAUTHENTICATED: undefined
+  TOKEN_EXPIRED: undefined
+  FORBIDDEN: undefined
+  UNKNOWN_EVENT: undefined
+  /** `retryAfterMs`: how long to wait, in milliseconds, where the server knows. */
+  RATE_LIMITED: { retryAfterMs: number } | undefined
+  REVOKED: undefined
+  DISCONNECTED: undefined
+  SLOW_CONSUMER: undefined
+  CONTRACT_MISMATCH: { reason: 'too_old' | 'too_new' | 'wrong_contract' } | undefined
+  UNAVAILABLE: { retryAfterMs: number } | undefined
+  REPLACED: undefined
+  CONFLICT: undefined
+  ABORTED: undefined
+  INTERNAL: undefined
+  NOT_CONNECTED: undefined
+  REPLY_TIMEOUT: undefined
+  REPLY_LOST: undefined
+  CLOSED: undefined
+}
+
+/** The codes that the SDK itself uses. A contract's own error codes may not equal any of these. */
+export type BuiltInErrorCode = keyof BuiltInErrorData
+
+/** A built-in error as a union on `code`, so that a `switch` narrows `data`. */
+export type BuiltInError = { [Code in BuiltInErrorCode]: RealtimeError<Code, BuiltInErrorData[Code]> }[BuiltInErrorCode]
+
+// One entry a code: whether doing the same again, later, can help. A full record, so that a new code has to decide.
+const RETRYABLE: Readonly<Record<BuiltInErrorCode, boolean>> = {
+  INVALID_PAYLOAD: false,
+  INVALID_REPLY: false,
+  UNAUTHENTICATED: false,
+  TOKEN_EXPIRED: true,
+  FORBIDDEN: false,
+  UNKNOWN_EVENT: false,
+  RATE_LIMITED: true,
+  REVOKED: false,
+  DISCONNECTED: false,
+  SLOW_CONSUMER: true,
+  CONTRACT_MISMATCH: false,
+  UNAVAILABLE: true,
+  REPLACED: false,
+  CONFLICT: false,
+  ABORTED: false,
+  INTERNAL: false,
+  NOT_CONNECTED: true,
+  REPLY_TIMEOUT: false,
+  REPLY_LOST: false,
+  CLOSED: false,
+}
+
+/** Whether `code` belongs to the SDK, so that a contract may not declare it. */
+export function isBuiltInErrorCode(code: string): code is BuiltInErrorCode {
+  return Object.hasOwn(RETRYABLE, code)
+}
+
+export interface RealtimeErrorOptions<Data = unknown> {
+  readonly data?: Data
+  readonly cause?: unknown
+  /** @default 'local' */
+  readonly origin?: ErrorOrigin
+  /** The event that the error is about. */
+  readonly event?: string
+}
+
+// Registered globally, so that an error made by another copy of the package is recognised.
+const BRAND: unique symbol = Symbol.for('realtime.error')
+
+/**
+ * Every failure that this SDK reports. Branch on `code`; `message` is for people and may change.
+ * `instanceof` also recognises errors made by another copy of the package.
+ */
+export class RealtimeError<Code extends string = string, Data = unknown> extends Error {
+  override readonly name = 'RealtimeError'
+  readonly code: Code
+  readonly origin: ErrorOrigin
+  readonly data: Data
+  /** The event that the error is about, where there is one. */
+  readonly event: string | undefined
+  readonly [BRAND] = true
+
+  constructor(code: Code, message: string = code, options: RealtimeErrorOptions<Data> = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.origin = options.origin ?? 'local'
+    this.data = options.data as Data // absent data is `undefined`, which is what the codes without data declare
+    this.event = options.event
+  }
+
+  /** Whether the same attempt may succeed later without anyone changing anything. */
+  get retryable(): boolean {
+    if (this.code === 'CONTRACT_MISMATCH') {
+      return (this.data as { reason?: unknown } | undefined)?.reason === 'too_new'
+    }
+    return isBuiltInErrorCode(this.code) && RETRYABLE[this.code]
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (typeof value !== 'object' || value === null || !(BRAND in value)) {
+      return false
+    }
+    // A subclass keeps the ordinary meaning of instanceof.
+    return this === RealtimeError || Object.prototype.isPrototypeOf.call(this.prototype, value)
+  }
+}

@@ -1,0 +1,275 @@
+import * as z from 'zod'
+
+/** Any zod schema, of `zod` and of `zod/mini`. */
+export type Schema = z.core.$ZodType
+
+/** A plain JSON description of what a schema lets over the wire. Never holds descriptions, titles or examples. */
+export type WireModel = null | boolean | number | string | WireModel[] | { [key: string]: WireModel }
+
+/** What reading a schema once tells about it. */
+export interface SchemaFacts {
+  readonly model: WireModel
+  /** Whether the wire's value and the domain's can differ, so that encoding and decoding are two things. */
+  readonly transforms: boolean
+  /** Whether it lets through values that it does not look into, so that these must be checked for being JSON. */
+  readonly open: boolean
+}
+
+/**
+ * Reads what a schema lets over the wire: the input side of it, in both directions.
+ * @throws TypeError naming the path, where a part of it has no JSON form or works in one direction only.
+ */
+export function readSchema(schema: Schema, path: string): SchemaFacts {
+  const reader = new SchemaReader()
+  const model = reader.read(schema, path)
+  return { model, transforms: reader.transforms, open: reader.open }
+}
+
+// zod narrows on `def.type` only through this union; a schema of a newer zod may carry a type that it lacks.
+type Def = z.core.$ZodTypes['_zod']['def']
+
+const NOT_JSON: Readonly<Record<string, string>> = {
+  date: 'z.date() has no JSON form. Use a codec: z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() })',
+  bigint: 'z.bigint() has no JSON form. Use a codec from z.string()',
+  map: 'z.map() has no JSON form. Use z.record() or a codec from z.array(z.tuple([key, value]))',
+  set: 'z.set() has no JSON form. Use z.array() or a codec from it',
+  file: 'z.file() has no JSON form; binary payloads are not supported',
+  symbol: 'z.symbol() has no JSON form',
+  nan: 'z.nan() has no JSON form',
+  undefined: 'z.undefined() has no JSON form. Use .optional() on the field',
+  void: 'z.void() stands for "no data" and is allowed only as a whole reply',
+  custom: 'z.custom() and z.instanceof() cannot be described. Use a JSON schema, or a codec from one',
+  function: 'a function has no JSON form',
+  promise: 'z.promise() has no JSON form; payloads are validated synchronously',
+  success: 'z.success() works in one direction only',
+  transform: 'a one-way transform cannot be encoded again. Use z.codec(), which has both directions',
+}
+
+// Deeper than any payload may be; a schema that goes on beyond it makes itself anew for ever.
+const MAX_NESTING = 256
+
+class SchemaReader {
+  transforms = false
+  open = false
+  // A schema that is being read, by the order of first visit: recursion refers back to it.
+  readonly #visiting = new Map<Schema, number>()
+  #visited = 0
+
+  read(schema: Schema, path: string): WireModel {
+    const seen = this.#visiting.get(schema)
+    if (seen !== undefined) {
+      return { ref: seen }
+    }
+    if (this.#visiting.size > MAX_NESTING) {
+      throw new TypeError(`${path.slice(0, 200)}…: nested deeper than ${MAX_NESTING} schemas; a z.lazy() must return the same schema each time`)
+    }
+    this.#visiting.set(schema, this.#visited++)
+    const model = this.#readType((schema as z.core.$ZodTypes)._zod.def, path)
+    this.#visiting.delete(schema)
+    const checks = readChecks(schema, path)
+    return checks.length === 0 ? model : { ...toRecord(model), checks }
+  }
+
+  #readType(def: Def, path: string): WireModel {
+    if ('coerce' in def && def.coerce === true) {
+      throw new TypeError(`${path}: z.coerce cannot be encoded again. Use z.codec(), which has both directions`)
+    }
+    switch (def.type) {
+      case 'string':
+      case 'number':
+      case 'boolean':
+      case 'null':
+      case 'never':
+        return def.type
+      case 'any':
+      case 'unknown':
+        this.open = true
+        return 'unknown'
+      case 'literal':
+        return { literal: def.values.map((value) => readLiteral(value, path)) }
+      case 'enum':
+        return { enum: Object.values(def.entries).map((value) => readLiteral(value, path)).sort() }
+      case 'template_literal':
+        return { template: def.parts.map((part) => this.#readTemplatePart(part, path)) }
+      case 'object':
+        return this.#readObject(def, path)
+      case 'array':
+        refuseOptionalElement(def.element, path)
+        return { array: this.read(def.element, `${path}[]`) }
+      case 'tuple':
+        return {
+          tuple: def.items.map((item, index) => this.read(item, `${path}[${index}]`)),
+          ...(def.rest && { rest: this.read(def.rest, `${path}[]`) }),
+        }
+      case 'record':
+        return { keys: this.read(def.keyType, `${path}{key}`), values: this.read(def.valueType, `${path}{}`), ...(Reflect.get(def, 'partial') === true && { partial: true }) }
+      case 'union':
+        return this.#readUnion(def, path)
+      case 'intersection':
+        return { all: [this.read(def.left, path), this.read(def.right, path)] }
+      case 'optional':
+        return { optional: this.read(def.innerType, path) }
+      case 'nullable':
+        return { nullable: this.read(def.innerType, path) }
+      case 'nonoptional':
+        return { required: this.read(def.innerType, path) }
+      case 'readonly':
+        return this.read(def.innerType, path)
+      case 'default':
+      case 'prefault':
+        this.transforms = true
+        return { [def.type]: readDefault(def), of: this.read(def.innerType, path) }
+      case 'catch':
+        this.transforms = true
+        return { catch: this.read(def.innerType, path) }
+      case 'lazy':
+        return this.read(def.getter(), path)
+      case 'pipe':
+        return this.#readPipe(def, path)
+      default:
+        throw new TypeError(`${path}: ${NOT_JSON[def.type] ?? `a schema of type ${def.type} is not supported`}`)
+    }
+  }
+
+  #readObject(def: Extract<Def, { type: 'object' }>, path: string): WireModel {
+    const fields = Object.keys(def.shape).sort().map((key): [string, WireModel] => [key, this.read(def.shape[key]!, `${path}.${key}`)])
+    const others = def.catchall?._zod.def.type
+    if (others === undefined) {
+      return { object: Object.fromEntries(fields) }
+    }
+    return { object: Object.fromEntries(fields), others: others === 'never' ? false : this.read(def.catchall!, `${path}.*`) }
+  }
+
+  #readUnion(def: Extract<Def, { type: 'union' }>, path: string): WireModel {
+    const options = def.options.map((option, index) => this.read(option, `${path}(${index})`))
+    const discriminator: unknown = Reflect.get(def, 'discriminator')
+    return { union: options, ...(typeof discriminator === 'string' && { discriminator }), ...(Reflect.get(def, 'inclusive') === false && discriminator === undefined && { exclusive: true }) }
+  }
+
+  #readPipe(def: Extract<Def, { type: 'pipe' }>, path: string): WireModel {
+    if (typeof Reflect.get(def, 'reverseTransform') === 'function') {
+      this.transforms = true
+      return { codec: this.read(def.in, path) } // its other side never crosses the wire
+    }
+    if (def.in._zod.def.type === 'transform') {
+      throw new TypeError(`${path}: z.preprocess() cannot be encoded again. Use z.codec(), which has both directions`)
+    }
+    return { pipe: [this.read(def.in, path), this.read(def.out, path)] }
+  }
+
+  #readTemplatePart(part: unknown, path: string): WireModel {
+    return typeof part === 'object' && part !== null ? this.read(part as Schema, path) : readLiteral(part, path)
+  }
+}
+
+function toRecord(model: WireModel): { [key: string]: WireModel } {
+  return typeof model === 'object' && model !== null && !Array.isArray(model) ? model : { type: model }
+}
+
+function refuseOptionalElement(element: Schema, path: string): void {
+  if (element._zod.def.type === 'optional') {
+    throw new TypeError(`${path}[]: an array element cannot be optional, since JSON would turn undefined into null. Use .nullable()`)
+  }
+}
+
+function readLiteral(value: unknown, path: string): string | number | boolean | null {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) {
+    return value
+  }
+  throw new TypeError(`${path}: the literal ${String(value)} has no JSON form`)
+}
+
+/** A default that is the same each time is part of the meaning; one that is made anew (a clock, an id) cannot be. */
+function readDefault(def: { readonly defaultValue: unknown }): WireModel {
+  const [first, second] = [toJson(def.defaultValue), toJson(def.defaultValue)]
+  return first !== undefined && first === second ? (JSON.parse(first) as WireModel) : { dynamic: true }
+}
+
+function toJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined // not JSON on its domain side, which a codec may have
+  }
+}
+
+type CheckDef = z.core.$ZodChecks['_zod']['def']
+
+function readChecks(schema: Schema, path: string): WireModel[] {
+  const { def } = schema._zod
+  // A string or number format is a check that is a schema at the same time.
+  const own = 'check' in def ? [def as unknown as CheckDef] : []
+  return [...own, ...(def.checks ?? []).map((check) => check._zod.def as CheckDef)].map((check) => readCheck(check, path))
+}
+
+const BUILT_IN_PATTERNS: ReadonlySet<unknown> = new Set(Object.values(z.regexes))
+const FORMAT_OPTIONS = ['precision', 'offset', 'local', 'version', 'alg', 'protocol', 'hostname', 'includes', 'prefix', 'suffix', 'position']
+
+function readCheck(check: CheckDef, path: string): WireModel {
+  switch (check.check) {
+    case 'less_than':
+    case 'greater_than':
+      return [check.check, Number(check.value), check.inclusive]
+    case 'multiple_of':
+      return [check.check, Number(check.value)]
+    case 'number_format':
+      return [check.check, check.format]
+    case 'min_length':
+      return [check.check, check.minimum]
+    case 'max_length':
+      return [check.check, check.maximum]
+    case 'length_equals':
+      return [check.check, check.length]
+    case 'string_format':
+      return readStringFormat(check)
+    case 'overwrite':
+      return ['overwrite']
+    default:
+      refuseAsyncCheck(check, path)
+      return ['refine'] // a function: that it is there is all that can be told
+  }
+}
+
+function readStringFormat(check: z.core.$ZodCheckStringFormatDef): WireModel {
+  const options = FORMAT_OPTIONS.flatMap((key): WireModel[] => {
+    const value: unknown = Reflect.get(check, key)
+    return value === undefined || value === null || value === false ? [] : [[key, value instanceof RegExp ? value.source : String(value)]]
+  })
+  // The pattern of a built-in format may be mended by a patch of zod without meaning another format.
+  const custom = check.format === 'regex' || (check.pattern !== undefined && options.length === 0 && !BUILT_IN_PATTERNS.has(check.pattern))
+  return ['string_format', check.format, ...options, ...(custom && check.pattern ? [check.pattern.source, check.pattern.flags] : [])]
+}
+
+const AsyncFunction = (async () => {}).constructor
+
+function refuseAsyncCheck(check: object, path: string): void {
+  if (Reflect.get(check, 'fn') instanceof AsyncFunction) {
+    throw new TypeError(`${path}: an asynchronous refinement cannot be checked while an event passes. Check it in the handler`)
+  }
+}
+
+/** Whether a schema stands for "nothing": no payload, or an answer without data. */
+export function isVoid(schema: Schema): boolean {
+  const { type } = schema._zod.def
+  return type === 'void' || type === 'undefined'
+}
+
+/** The kind of schema, in zod's words. */
+export function typeOf(schema: Schema): string {
+  return schema._zod.def.type
+}
+
+export function isSchema(value: unknown): value is Schema {
+  return typeof value === 'object' && value !== null && '_zod' in value
+}
+
+/** One object schema with the fields of all; who calls has made sure that no two declare the same. */
+export function toObjectSchema(shape: { readonly [field: string]: Schema }): z.ZodObject {
+  return z.object(shape)
+}
+
+/** Whether an object schema is no more than its fields, so that it can be taken apart. */
+export function isPlainObject(schema: z.core.$ZodObject): boolean {
+  const { def } = schema._zod
+  return def.catchall === undefined && (def.checks ?? []).length === 0
+}

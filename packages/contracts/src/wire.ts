@@ -1,0 +1,167 @@
+import { RealtimeError } from './errors.js'
+
+export * from './errors.js'
+export * from './session.js'
+
+/** The version of the handshake and the reply envelope that this package speaks. */
+export const PROTOCOL_VERSION = 1
+
+/** An error as it crosses the wire: in a reply, in `connect_error`'s `data`, and in the `error` event. */
+export interface WireError<Code extends string = string, Data = unknown> {
+  readonly code: Code
+  readonly message: string
+  readonly data?: Data
+}
+
+/** The one argument of every acknowledgement. */
+export type Reply<Data = unknown, Failure extends WireError = WireError> =
+  | { readonly ok: true; readonly data: Data }
+  | { readonly ok: false; readonly error: Failure }
+
+/** What a client of the SDK says about itself in `auth.realtime`. Frozen: keys may be added, none changed. */
+export interface Handshake {
+  readonly protocol: number
+  readonly contract?: { readonly name: string; readonly version: string; readonly fingerprint: string }
+  readonly device?: string
+  readonly features?: readonly string[]
+  readonly since?: unknown
+}
+
+/** What may come as second argument of an event, between two peers of the SDK. */
+export interface EventMeta {
+  readonly key?: string
+  readonly trace?: string
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export function toWireError(error: RealtimeError): WireError {
+  const { code, message, data } = error
+  return data === undefined ? { code, message } : { code, message, data }
+}
+
+/** Reads a {@link WireError} that came from the other side; anything malformed becomes `fallback`. */
+export function fromWireError(value: unknown, fallback: string, event?: string): RealtimeError {
+  const wire = isObject(value) ? value : {}
+  const code = typeof wire['code'] === 'string' ? wire['code'] : fallback
+  const message = typeof wire['message'] === 'string' ? wire['message'] : code
+  return new RealtimeError(code, message, { data: wire['data'], origin: 'remote', ...(event !== undefined && { event }) })
+}
+
+/** Whether `value` is a reply envelope; stock clients may answer with anything. */
+export function isReply(value: unknown): value is Reply {
+  return isObject(value) && (value['ok'] === true || (value['ok'] === false && isObject(value['error'])))
+}
+
+const DEVICE = /^[A-Za-z0-9_-]{1,64}$/
+const TEXT_MAX = 128
+const FEATURES_MAX = 16
+
+/**
+ * Reads `auth.realtime`. Absent (a stock client) gives `undefined`; unknown keys are ignored.
+ * @throws RealtimeError `INVALID_PAYLOAD` where a known key has a wrong value, `CONTRACT_MISMATCH` for another protocol.
+ */
+export function parseHandshake(value: unknown): Handshake | undefined {
+  if (value === undefined || value === null) {
+    return undefined
+  }
+  if (!isObject(value)) {
+    throw invalidHandshake([], 'expected an object')
+  }
+  const { protocol, contract, device, features, since } = value
+  if (protocol !== PROTOCOL_VERSION) {
+    throw new RealtimeError('CONTRACT_MISMATCH', `This server speaks protocol ${PROTOCOL_VERSION} of the realtime SDK`, {
+      data: { reason: typeof protocol === 'number' && protocol > PROTOCOL_VERSION ? 'too_new' : 'wrong_contract' },
+    })
+  }
+  return {
+    protocol,
+    ...(contract !== undefined && { contract: parseContractFacts(contract) }),
+    ...(device !== undefined && { device: parseDevice(device) }),
+    ...(features !== undefined && { features: parseFeatures(features) }),
+    ...(since !== undefined && { since }),
+  }
+}
+
+function parseContractFacts(value: unknown): NonNullable<Handshake['contract']> {
+  const { name, version, fingerprint } = isObject(value) ? value : {}
+  if (!isShortText(name) || !isShortText(version) || !isShortText(fingerprint)) {
+    throw invalidHandshake(['contract'], `expected name, version and fingerprint, each a string of at most ${TEXT_MAX} characters`)
+  }
+  return { name, version, fingerprint }
+}
+
+function parseDevice(value: unknown): string {
+  if (typeof value !== 'string' || !DEVICE.test(value)) {
+    throw invalidHandshake(['device'], 'expected 1–64 of [A-Za-z0-9_-]')
+  }
+  return value
+}
+
+function parseFeatures(value: unknown): string[] {
+  if (!Array.isArray(value) || value.length > FEATURES_MAX || !value.every(isShortText)) {
+    throw invalidHandshake(['features'], `expected at most ${FEATURES_MAX} strings of at most ${TEXT_MAX} characters`)
+  }
+  return value
+}
+
+function isShortText(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= TEXT_MAX
+}
+
+function invalidHandshake(path: string[], reason: string): RealtimeError {
+  return new RealtimeError('INVALID_PAYLOAD', `The handshake is invalid at ${['auth', 'realtime', ...path].join('.')}: ${reason}`, {
+    data: { issues: [{ path: ['auth', 'realtime', ...path], message: reason }] },
+  })
+}
+
+/** How deep a payload may be nested: deeper ones overflow the stack of what is recursive further on. */
+export const MAX_DEPTH = 32
+
+/**
+ * Why `value` is not plain JSON of at most `maxDepth` levels, or `undefined` where it is.
+ * Never recursive: it is what stands before everything that is.
+ */
+export function findNonJson(value: unknown, maxDepth: number): string | undefined {
+  const pending: Array<{ node: unknown; depth: number }> = [{ node: value, depth: 0 }]
+  for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
+    const { node, depth } = entry
+    if (typeof node !== 'object' || node === null) {
+      const problem = nonJsonScalar(node)
+      if (problem !== undefined) return problem
+      continue
+    }
+    if (depth >= maxDepth) return `nested deeper than ${maxDepth} levels`
+    const problem = nonJsonObject(node)
+    if (problem !== undefined) return problem
+    for (const child of Object.values(node)) pending.push({ node: child, depth: depth + 1 })
+  }
+  return undefined
+}
+
+function nonJsonScalar(value: unknown): string | undefined {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+    case 'object':
+    case 'undefined': // an absent optional field: JSON leaves it out
+      return undefined
+    case 'number':
+      return Number.isFinite(value) ? undefined : 'a number that JSON cannot hold (NaN or infinite)'
+    default:
+      return `a ${typeof value} is not JSON`
+  }
+}
+
+function nonJsonObject(value: object): string | undefined {
+  if (Array.isArray(value)) {
+    return undefined
+  }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    return `a ${value.constructor?.name || 'class instance'} is not JSON`
+  }
+  return Object.hasOwn(value, '__proto__') ? 'the key __proto__ is not allowed' : undefined
+}
