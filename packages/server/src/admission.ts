@@ -1,0 +1,114 @@
+import type { ValueCodec } from '@org/realtime-contracts'
+import { isObject, parseHandshake, RealtimeError, toWireError, type SessionFacts } from '@org/realtime-contracts/wire'
+import type { ExtendedError, Socket } from 'socket.io'
+import { Connection, toSession } from './connection.js'
+import type { Device, Report } from './dispatch.js'
+import { identify, refusal, type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser } from './identity.js'
+import { deviceRoom, userRoom } from './rooms.js'
+
+/** Lets clients in, and lets those that are in prove again who they are. */
+export class Admission<User extends BaseUser> {
+  readonly #admitted = new WeakMap<Socket, Connection<User>>()
+  // Transports with a handshake under way: one that opens many at once would make each of them cost a check.
+  readonly #busy = new WeakSet<object>()
+
+  constructor(
+    private readonly authenticator: Authenticator<User>,
+    private readonly sessionCodec: ValueCodec | undefined,
+    private readonly timeoutMs: number,
+    private readonly report: Report,
+  ) {}
+
+  /**
+   * Who passes is in the user's room, also for other nodes, before Socket.IO says CONNECT.
+   * @returns what to refuse the client with; `undefined` lets it in.
+   */
+  async admit(socket: Socket): Promise<ExtendedError | undefined> {
+    const transport = socket.conn
+    if (this.#busy.has(transport)) {
+      return toConnectError(new RealtimeError('RATE_LIMITED', 'One handshake at a time on a connection'))
+    }
+    this.#busy.add(transport)
+    try {
+      this.#admitted.set(socket, await this.#connect(socket))
+      return undefined
+    } catch (error) {
+      return toConnectError(this.#toRefusal(error))
+    } finally {
+      this.#busy.delete(transport)
+    }
+  }
+
+  admitted(socket: Socket): Connection<User> | undefined {
+    return this.#admitted.get(socket)
+  }
+
+  /** A new proof of the same user on a live connection. @throws RealtimeError the refusal; `REVOKED` for another user. */
+  async renew(payload: unknown, connection: Connection<User>): Promise<SessionFacts> {
+    const token = isObject(payload) ? toToken(payload['token']) : undefined
+    const authentication = await this.#identify(connection.socket, token).catch((error: unknown) => {
+      throw this.#toRefusal(error)
+    })
+    if (authentication.user.userId !== connection.user.userId) {
+      const reason = 'The new token is for another user'
+      setImmediate(() => connection.close({ code: 'REVOKED', reason })) // once the answer is out
+      throw new RealtimeError('REVOKED', reason)
+    }
+    toSession(authentication, connection.device, this.sessionCodec) // must hold before the connection is changed
+    connection.renew(authentication)
+    return connection.session()
+  }
+
+  async #connect(socket: Socket): Promise<Connection<User>> {
+    const auth = socket.handshake.auth
+    const handshake = parseHandshake(auth['realtime'])
+    const authentication = await this.#identify(socket, toToken(auth['token']) ?? bearerToken(socket.handshake.headers.authorization))
+    const device: Device = { id: handshake?.device ?? socket.id }
+    const connection = new Connection(socket, device, authentication, this.sessionCodec)
+    connection.session() // a user without the promised fields is not let in
+    await socket.join([userRoom(authentication.user.userId), deviceRoom(device.id)])
+    return connection
+  }
+
+  #identify(socket: Socket, token: string | undefined): Promise<Authentication<User>> {
+    const { headers, address } = socket.handshake
+    const request: AuthenticationRequest = { headers, address, ...(token !== undefined && { token }) }
+    return identify(this.authenticator, request, this.timeoutMs)
+  }
+
+  /** What the client may know of it; what is a fault of the server is reported. */
+  #toRefusal(error: unknown): RealtimeError {
+    if (!(error instanceof RealtimeError)) {
+      this.report(error, {})
+      return new RealtimeError('INTERNAL', 'The server failed to authenticate this')
+    }
+    if (error.code === 'UNAVAILABLE') {
+      this.report(error.cause ?? error, {})
+    }
+    return error
+  }
+}
+
+/** What a client is refused with while the server closes. */
+export function unavailable(): ExtendedError {
+  return toConnectError(new RealtimeError('UNAVAILABLE', 'The server is closing'))
+}
+
+function toConnectError(error: RealtimeError): ExtendedError {
+  return Object.assign(new Error(error.message), { data: toWireError(error) })
+}
+
+/** @throws RealtimeError `UNAUTHENTICATED` for what is no text. */
+function toToken(value: unknown): string | undefined {
+  if (value === undefined || value === null || value === '') {
+    return undefined
+  }
+  if (typeof value !== 'string') {
+    throw refusal('the token is no text')
+  }
+  return value
+}
+
+function bearerToken(header: string | undefined): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(header ?? '')?.[1]
+}

@@ -1,0 +1,259 @@
+import type { KeyObject } from 'node:crypto'
+import type { Schema, ValueOf } from '@org/realtime-contracts'
+import { RealtimeError } from '@org/realtime-contracts/wire'
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose'
+import { isUserId, refusal, type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser } from './identity.js'
+import { checkAlgorithms, toKeySetUrl, toPublicKey, toSecretKey } from './key.js'
+
+/** The claims that RFC 7519 registers, once a token is verified. `sub` is the user id, wherever the token carries it. */
+export interface RegisteredClaims {
+  readonly sub: string
+  readonly exp: number
+  readonly iss?: string
+  readonly aud?: string | string[]
+  readonly iat?: number
+  readonly nbf?: number
+  readonly jti?: string
+}
+
+/** Verified claims: the registered ones, and those of the application's schema. */
+export type Claims<S> = RegisteredClaims & (S extends Schema ? ValueOf<S> : { readonly email?: unknown })
+
+/** The one key a token is checked with: a shared secret, a public key, or a key set that is fetched. */
+export type JwtKey =
+  | {
+      /** A secret of 256 bits or more, for HS256. `undefined` (an unset environment variable) is a TypeError. */
+      readonly secret: string | Uint8Array | undefined
+      readonly publicKey?: never
+      readonly jwks?: never
+      readonly algorithms?: never
+    }
+  | {
+      /** A public key: PEM, JWK, or a `KeyObject`. */
+      readonly publicKey: string | KeyObject | Readonly<Record<string, unknown>> | undefined
+      /** The algorithms to accept, of one family, such as `['RS256']`. */
+      readonly algorithms: readonly string[]
+      readonly secret?: never
+      readonly jwks?: never
+    }
+  | {
+      /** Where the key set is, over https (or loopback). */
+      readonly jwks: string | URL | undefined
+      /** The algorithms to accept, of one family, such as `['RS256']`. */
+      readonly algorithms: readonly string[]
+      readonly secret?: never
+      readonly publicKey?: never
+    }
+
+export interface JwtChecks {
+  /** The accepted `iss`; `false` says in so many words: any. */
+  readonly issuer: string | readonly string[] | false
+  /** The accepted `aud`; `false` says in so many words: any. */
+  readonly audience: string | readonly string[] | false
+  /** The required `typ` of the header, such as `at+jwt`. @default any */
+  readonly type?: string
+  /** How far ahead of its `iat` (or of now, where it has none) a token may expire, in milliseconds. @default 90 days */
+  readonly maxLifetimeMs?: number
+}
+
+export type JwtOptions<S extends Schema | undefined, User extends BaseUser> = JwtKey &
+  JwtChecks & {
+    /** The claims that the application relies on; a token whose claims do not match is refused. */
+    readonly claims?: S
+    /** Where the user id is. @default the claim `sub` */
+    readonly subject?: (claims: { readonly [claim: string]: unknown }) => unknown
+    /** Makes the user out of the verified claims. @default `{ userId: claims.sub, email: claims.email }` */
+    readonly user?: (claims: Claims<S>) => User
+  }
+
+const MAX_TOKEN_LENGTH = 8192
+const CLOCK_SKEW_S = 5
+const DEFAULT_MAX_LIFETIME_MS = 90 * 24 * 60 * 60 * 1000
+
+/**
+ * Authenticates by JSON Web Token (RFC 7519), checked as RFC 8725 asks.
+ * @throws TypeError where the configuration would be insecure, saying what to do instead.
+ */
+export function jwt<const S extends Schema | undefined = undefined, User extends BaseUser = BaseUser>(options: JwtOptions<S, User>): Authenticator<User> {
+  const verify = createVerifier(options)
+  const maxLifetimeS = toMaxLifetimeS(options.maxLifetimeMs)
+
+  return {
+    async authenticate({ token }: AuthenticationRequest): Promise<Authentication<User>> {
+      const payload = await verify(assertWellFormed(token))
+      const exp = assertTimes(payload, maxLifetimeS)
+      const claims = await toClaims(payload, exp, options)
+      return {
+        user: toUser(claims, options.user),
+        expiresAtMs: exp * 1000,
+        ...(typeof claims.jti === 'string' && { tokenId: claims.jti }),
+      }
+    },
+  }
+}
+
+type Verifier = (token: string) => Promise<JWTPayload>
+
+function createVerifier(options: JwtKey & JwtChecks): Verifier {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError('jwt: expected options with a key, issuer and audience')
+  }
+  const kinds = (['secret', 'publicKey', 'jwks'] as const).filter((kind) => kind in options && (kind === 'secret' || options[kind] !== undefined))
+  if (kinds.length !== 1) {
+    throw new TypeError(`jwt: give exactly one of secret, publicKey and jwks; got ${kinds.join(' and ') || 'none'}`)
+  }
+  const checks = toVerifyOptions(options)
+  if (options.jwks !== undefined) {
+    const getKey = fetchingKeys(createRemoteJWKSet(toKeySetUrl(options.jwks)))
+    return async (token) => (await refusing(jwtVerify(token, getKey, checks))).payload
+  }
+  const key = options.publicKey === undefined ? toSecretKey(options.secret) : toPublicKey(options.publicKey, checks.algorithms)
+  return async (token) => (await refusing(jwtVerify(token, key, checks))).payload
+}
+
+function toVerifyOptions(options: JwtKey & JwtChecks): JWTVerifyOptions & { algorithms: string[] } {
+  if ('secret' in options && options.algorithms !== undefined && String(options.algorithms) !== 'HS256') {
+    throw new TypeError('jwt: a secret implies HS256; leave algorithms out')
+  }
+  if (options.type !== undefined && (typeof options.type !== 'string' || options.type === '')) {
+    throw new TypeError("jwt: type must be the header's typ, such as 'at+jwt'; leave it out to accept any")
+  }
+  return {
+    algorithms: 'secret' in options ? ['HS256'] : checkAlgorithms(options.algorithms),
+    clockTolerance: CLOCK_SKEW_S,
+    ...(options.type !== undefined && { typ: options.type }),
+    ...acceptedValues('issuer', options.issuer),
+    ...acceptedValues('audience', options.audience),
+  }
+}
+
+function acceptedValues(name: 'issuer' | 'audience', accepted: string | readonly string[] | false): { issuer?: string[]; audience?: string[] } {
+  if (accepted === false) {
+    return {}
+  }
+  const values: unknown[] = Array.isArray(accepted) ? accepted : [accepted]
+  if (values.length === 0 || !values.every((value) => typeof value === 'string' && value !== '')) {
+    throw new TypeError(`jwt: ${name} must be given, as a text or a list of texts; to accept any, say ${name}: false`)
+  }
+  return { [name]: values }
+}
+
+function toMaxLifetimeS(maxLifetimeMs: number = DEFAULT_MAX_LIFETIME_MS): number {
+  if (typeof maxLifetimeMs !== 'number' || !(maxLifetimeMs > 0)) {
+    throw new TypeError('jwt: maxLifetimeMs must be a positive number of milliseconds')
+  }
+  return maxLifetimeMs / 1000
+}
+
+/** A key set that cannot be had is a fault of the server, not of the token. */
+function fetchingKeys(keySet: JWTVerifyGetKey): JWTVerifyGetKey {
+  return async (header, token) => {
+    try {
+      return await keySet(header, token)
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys || error instanceof errors.JOSENotSupported) {
+        throw error
+      }
+      throw new RealtimeError('UNAVAILABLE', 'The key set cannot be fetched now', { cause: error })
+    }
+  }
+}
+
+async function refusing<T>(verification: Promise<T>): Promise<T> {
+  try {
+    return await verification
+  } catch (error) {
+    if (error instanceof RealtimeError) {
+      throw error
+    }
+    // Reached only once the signature holds, so it tells a stranger nothing.
+    throw error instanceof errors.JWTExpired ? expired() : refusal(error)
+  }
+}
+
+function expired(): RealtimeError {
+  return new RealtimeError('TOKEN_EXPIRED', 'The token has expired')
+}
+
+/** What can be told before any cryptography: a token that is not written the one right way is not looked at further. */
+function assertWellFormed(token: string | undefined): string {
+  if (token === undefined) {
+    throw refusal('no token')
+  }
+  if (token.length > MAX_TOKEN_LENGTH) {
+    throw refusal(`a token longer than ${MAX_TOKEN_LENGTH} characters`)
+  }
+  const parts = token.split('.')
+  if (parts.length !== 3 || !parts.every(isCanonicalBase64Url)) {
+    throw refusal('not three parts of canonical base64url')
+  }
+  const header = parseHeader(parts[0]!)
+  if (header === undefined || 'crit' in header || 'b64' in header) {
+    throw refusal('a header that is not an object, or one with crit or b64')
+  }
+  return token
+}
+
+function isCanonicalBase64Url(part: string): boolean {
+  return part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part
+}
+
+function parseHeader(part: string): object | undefined {
+  try {
+    const header: unknown = JSON.parse(Buffer.from(part, 'base64url').toString())
+    return typeof header === 'object' && header !== null && !Array.isArray(header) ? header : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** jose lets through a token without `exp`, one that never expires, and one from the future. */
+function assertTimes({ exp, iat, nbf }: JWTPayload, maxLifetimeS: number): number {
+  const nowS = Date.now() / 1000
+  if (!Number.isSafeInteger(exp) || [iat, nbf].some((time) => time !== undefined && !Number.isFinite(time))) {
+    throw refusal('exp must be there, and be an integer; iat and nbf must be finite')
+  }
+  const expiresS = exp as number // isSafeInteger has said so, but does not narrow
+  if (iat !== undefined && iat > nowS + CLOCK_SKEW_S) {
+    throw refusal('issued in the future')
+  }
+  if (expiresS - (iat ?? nowS) > maxLifetimeS) {
+    throw refusal('expires later than the maximum lifetime allows')
+  }
+  if (expiresS <= nowS) {
+    throw expired()
+  }
+  return expiresS
+}
+
+async function toClaims<S extends Schema | undefined, User extends BaseUser>(payload: JWTPayload, exp: number, options: JwtOptions<S, User>): Promise<Claims<S>> {
+  // Without a prototype, a claim named __proto__ or toString is only a claim.
+  const all: { [claim: string]: unknown } = Object.assign(Object.create(null), payload)
+  const sub: unknown = options.subject ? options.subject(all) : all['sub']
+  if (!isUserId(sub)) {
+    throw refusal('the user id is not 1–128 of [A-Za-z0-9._@|-]')
+  }
+  const own = options.claims === undefined ? { email: all['email'] } : await parseClaims(options.claims, all)
+  const registered = REGISTERED.filter((claim) => payload[claim] !== undefined).map((claim) => [claim, payload[claim]])
+  // The registered claims were checked above; the schema's output is what ValueOf says.
+  return Object.assign(Object.create(null), own, Object.fromEntries(registered), { sub, exp }) as Claims<S>
+}
+
+const REGISTERED = ['iss', 'aud', 'iat', 'nbf', 'jti'] as const
+
+async function parseClaims(schema: Schema, claims: object): Promise<object> {
+  const result = await schema['~standard'].validate(claims)
+  if (result.issues !== undefined || typeof result.value !== 'object' || result.value === null) {
+    throw refusal(`claims that do not match: ${(result.issues ?? []).map((issue) => `${issue.path?.join('.') ?? ''}: ${issue.message}`).join('; ')}`)
+  }
+  return result.value
+}
+
+function toUser<S extends Schema | undefined, User extends BaseUser>(claims: Claims<S>, user: ((claims: Claims<S>) => User) | undefined): User {
+  if (user !== undefined) {
+    return user(claims)
+  }
+  const email: unknown = Reflect.get(claims, 'email')
+  // Without `user`, User is its default, BaseUser.
+  return { userId: claims.sub, ...(typeof email === 'string' && { email }) } as User
+}

@@ -1,0 +1,176 @@
+import type { ValueCodec } from '@org/realtime-contracts'
+import { describeIssues, type DisconnectNotice, type SessionFacts, type WireError } from '@org/realtime-contracts/wire'
+import type { Socket } from 'socket.io'
+import type { Device, Sender } from './dispatch.js'
+import type { Authentication, BaseUser } from './identity.js'
+import { userRoom, type Room } from './rooms.js'
+
+/** Why a connection ends, as the client is told. */
+export interface CloseReason extends DisconnectNotice {
+  /** Whether the client may dial again by itself; stock clients do so only where the transport breaks. */
+  readonly mayReturn?: boolean
+}
+
+/** One client that was let in: who it is, the rooms it joined, and the requests it still owes an answer to. */
+export class Connection<User extends BaseUser> implements Sender<User> {
+  #authentication: Authentication<User>
+  readonly #rooms = new Map<string, Room>()
+  readonly #pending = new Set<() => void>()
+
+  constructor(
+    readonly socket: Socket,
+    readonly device: Device,
+    authentication: Authentication<User>,
+    private readonly sessionCodec: ValueCodec | undefined,
+  ) {
+    this.#authentication = authentication
+    socket.on('disconnect', () => {
+      for (const settle of this.#pending) settle()
+    })
+  }
+
+  get user(): User {
+    return this.#authentication.user
+  }
+
+  get expiresAtMs(): number | undefined {
+    return this.#authentication.expiresAtMs
+  }
+
+  /** A new proof of the same user. */
+  renew(authentication: Authentication<User>): void {
+    this.#authentication = authentication
+  }
+
+  /**
+   * What the client is told about itself, as it goes over the wire.
+   * @throws TypeError where the user does not have the session fields that the contract promises.
+   */
+  session(): SessionFacts & { readonly success: true } {
+    return toSession(this.#authentication, this.device, this.sessionCodec)
+  }
+
+  joined(): Room[] {
+    return [...this.#rooms.values()]
+  }
+
+  async join(room: Room): Promise<void> {
+    this.#rooms.set(room.name, room)
+    await this.socket.join(room.name)
+  }
+
+  async leave(room: Room): Promise<void> {
+    this.#rooms.delete(room.name)
+    await this.socket.leave(room.name)
+  }
+
+  sendError(error: WireError, event: string): void {
+    this.socket.emit('error', { ...error, event })
+  }
+
+  /** Tells the client why, and ends the connection. */
+  close({ mayReturn = false, ...notice }: CloseReason): void {
+    this.socket.emit('$disconnect', notice)
+    if (mayReturn) {
+      this.socket.conn.close() // to a client this is a broken transport, which it mends by dialling again
+    } else {
+      this.socket.disconnect(true)
+    }
+  }
+
+  /** Sends a request and resolves with what the client answers; `undefined` where it stays silent, or goes. */
+  request(event: string, args: readonly unknown[], timeoutMs: number): Promise<{ readonly answer: unknown } | undefined> {
+    return new Promise((resolve) => {
+      const settle = (outcome?: { answer: unknown }): void => {
+        this.#pending.delete(goneAway)
+        resolve(outcome)
+      }
+      const goneAway = (): void => settle()
+      this.#pending.add(goneAway)
+      this.socket.timeout(timeoutMs).emit(event, ...args, (error: Error | null, answer: unknown) => settle(error === null ? { answer } : undefined))
+    })
+  }
+}
+
+/** @throws TypeError as {@link Connection.session}. */
+export function toSession<User extends BaseUser>(
+  { user, expiresAtMs }: Authentication<User>,
+  device: Device,
+  codec: ValueCodec | undefined,
+): SessionFacts & { readonly success: true } {
+  const fields = codec?.encode(user) ?? { ok: true, value: {} }
+  if (!fields.ok) {
+    throw new TypeError(`The authenticated user does not have the session fields of the contract: ${describeIssues(fields.issues)}`)
+  }
+  return {
+    ...(fields.value as object), // a session is an object: the contract has made sure
+    success: true,
+    userId: user.userId,
+    ...(user.email !== undefined && { email: user.email }),
+    deviceId: device.id,
+    ...(expiresAtMs !== undefined && { expiresInMs: Math.max(0, Math.round(expiresAtMs - Date.now())) }),
+  }
+}
+
+// Often enough that a token is never believed a second longer, and against the wall clock: a timer of weeks
+// would overflow, and none would see the clock being set.
+const EXPIRY_SWEEP_MS = 500
+
+/** The connections of this process. */
+export class Connections<User extends BaseUser> {
+  readonly #bySocket = new Map<string, Connection<User>>()
+  readonly #byDevice = new Map<string, Connection<User>>()
+  readonly #sweep: NodeJS.Timeout
+
+  constructor() {
+    this.#sweep = setInterval(() => this.#closeExpired(), EXPIRY_SWEEP_MS).unref()
+  }
+
+  get(socketId: string): Connection<User> | undefined {
+    return this.#bySocket.get(socketId)
+  }
+
+  all(): Connection<User>[] {
+    return [...this.#bySocket.values()]
+  }
+
+  /** A user's connections, or the one of a device. */
+  of(userId: string, deviceId?: string): Connection<User>[] {
+    return this.all().filter(({ user, device }) => user.userId === userId && (deviceId === undefined || device.id === deviceId))
+  }
+
+  /** @returns the connection of the same device of the same user that this one replaces. */
+  add(connection: Connection<User>): Connection<User> | undefined {
+    const key = deviceKey(connection)
+    const replaced = this.#byDevice.get(key)
+    this.#bySocket.set(connection.socket.id, connection)
+    this.#byDevice.set(key, connection)
+    return replaced
+  }
+
+  remove(connection: Connection<User>): void {
+    this.#bySocket.delete(connection.socket.id)
+    if (this.#byDevice.get(deviceKey(connection)) === connection) {
+      this.#byDevice.delete(deviceKey(connection))
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#sweep)
+  }
+
+  #closeExpired(): void {
+    const nowMs = Date.now()
+    for (const connection of this.#bySocket.values()) {
+      if (connection.expiresAtMs !== undefined && connection.expiresAtMs <= nowMs) {
+        connection.close({ code: 'TOKEN_EXPIRED', reason: 'The token has expired' })
+      }
+    }
+  }
+}
+
+// The room's name cannot hold the separator, so that no two pairs share a key.
+function deviceKey({ user, device }: { user: BaseUser; device: Device }): string {
+  return `${userRoom(user.userId)} ${device.id}`
+}
+

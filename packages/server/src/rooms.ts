@@ -1,0 +1,223 @@
+import type { ValueCodec } from '@org/realtime-contracts'
+import { isObject, RealtimeError, type JoinAnswer, type MembersNotice } from '@org/realtime-contracts/wire'
+import type { Namespace } from 'socket.io'
+import type { Connection, Connections } from './connection.js'
+import type { Device, Report } from './dispatch.js'
+import { isUserId, type BaseUser } from './identity.js'
+
+const MAX_ROOM_ID_LENGTH = 256
+const SOCKET_ID_LENGTH = 20
+
+/**
+ * Every room's name is made here. The sharded Redis adapter takes a name as long as a socket id for one,
+ * and publishes it to every node; ids never hold a colon, so a last one changes nothing else.
+ */
+function toName(kind: string, encodedId: string): string {
+  const name = `${kind}:${encodedId}`
+  return name.length === SOCKET_ID_LENGTH ? `${name}:` : name
+}
+
+/** @throws TypeError where the id is none: such a user can never be connected. */
+export function userRoom(userId: string): string {
+  if (!isUserId(userId)) {
+    throw new TypeError(`A user id is 1–128 of [A-Za-z0-9._@|-]; got ${JSON.stringify(String(userId).slice(0, 40))}`)
+  }
+  return toName('user', userId)
+}
+
+export function deviceRoom(deviceId: string): string {
+  if (typeof deviceId !== 'string' || deviceId === '') {
+    throw new TypeError(`A device id is a text that is not empty; got ${typeof deviceId}`)
+  }
+  return toName('device', encodeURIComponent(deviceId))
+}
+
+/** A room of the contract: its id as the domain has it, as the wire has it, and its name. */
+export interface Room {
+  readonly kind: string
+  readonly id: unknown
+  readonly wireId: string
+  readonly name: string
+}
+
+/** Names the rooms of one contract. */
+export class RoomNames {
+  constructor(private readonly codecs: ReadonlyMap<string, ValueCodec>) {}
+
+  /** @throws RealtimeError `INVALID_PAYLOAD` for an unknown kind or an id that the contract does not allow. */
+  fromDomain(kind: string, id: unknown): Room {
+    const coded = this.#codecOf(kind).encode(id)
+    if (!coded.ok) {
+      throw invalidRoom(kind, coded.issues[0]?.message)
+    }
+    return toRoom(kind, id, coded.value)
+  }
+
+  /** @throws RealtimeError `INVALID_PAYLOAD`, as {@link fromDomain}. */
+  fromWire(kind: string, wireId: unknown): Room {
+    const codec = this.#codecOf(kind)
+    const coded = codec.decode(wireId)
+    if (!coded.ok) {
+      throw invalidRoom(kind, coded.issues[0]?.message)
+    }
+    // A schema may trim or lower its text: the room is named after what it makes of an id, on every way to it.
+    const encoded = codec.encode(coded.value)
+    return toRoom(kind, coded.value, encoded.ok ? encoded.value : wireId)
+  }
+
+  #codecOf(kind: string): ValueCodec {
+    const codec = this.codecs.get(kind)
+    if (codec === undefined) {
+      throw invalidRoom(kind, 'the contract has no such kind of room')
+    }
+    return codec
+  }
+}
+
+function toRoom(kind: string, id: unknown, wireId: unknown): Room {
+  if (typeof wireId !== 'string' || wireId.length > MAX_ROOM_ID_LENGTH) {
+    throw invalidRoom(kind, `an id is a text of at most ${MAX_ROOM_ID_LENGTH} characters`)
+  }
+  try {
+    return { kind, id, wireId, name: toName(kind, encodeURIComponent(wireId)) }
+  } catch {
+    throw invalidRoom(kind, 'the id is not well-formed Unicode')
+  }
+}
+
+/** The kind and id behind a room's name; `undefined` for rooms that are not of a contract, such as a socket's own. */
+export function parseRoomName(name: string): { kind: string; wireId: string } | undefined {
+  const [, kind, id] = /^([a-z][a-z0-9_-]*):([^:]*):?$/.exec(name) ?? []
+  if (kind === undefined || id === undefined || kind === 'user' || kind === 'device') {
+    return undefined
+  }
+  try {
+    return { kind, wireId: decodeURIComponent(id) }
+  } catch {
+    return undefined // a room that the application named itself
+  }
+}
+
+function invalidRoom(kind: unknown, reason = 'the id does not match'): RealtimeError {
+  const shown = typeof kind === 'string' ? JSON.stringify(kind.slice(0, 64)) : typeof kind
+  return new RealtimeError('INVALID_PAYLOAD', `Not a room: ${shown}: ${reason}`, { data: { issues: [{ path: ['id'], message: reason }] } })
+}
+
+/** Who may join a kind of room, and what those in it see of each other. */
+export interface RoomRule<User, Id> {
+  /** Asked when a client joins, and again when its token is renewed. Only `true` lets it in. */
+  readonly authorize: (request: { readonly user: User; readonly device: Device; readonly id: Id }) => boolean | Promise<boolean>
+  /** Whether those in a room learn who else is in it. @default 'hidden' */
+  readonly members?: 'visible' | 'hidden'
+}
+
+/** A rule as it is kept: the contract has made sure of the id's type. */
+export type AnyRoomRule<User> = RoomRule<User, never>
+
+/** Clients joining and leaving rooms, and what a room's members are told of each other. */
+export class Rooms<User extends BaseUser> {
+  readonly #rules: ReadonlyMap<string, RoomRule<User, unknown>>
+
+  /** @throws TypeError for a rule of a kind that the contract does not have, or one without `authorize`. */
+  constructor(
+    private readonly namespace: Namespace,
+    private readonly names: RoomNames,
+    private readonly connections: Connections<User>,
+    private readonly report: Report,
+    rules: { readonly [kind: string]: AnyRoomRule<User> | undefined },
+    kinds: readonly string[],
+  ) {
+    this.#rules = new Map(Object.entries(rules).map(([kind, rule]) => [kind, checkRule(kind, rule, kinds) as RoomRule<User, unknown>]))
+    if ([...this.#rules.values()].some(isVisible)) {
+      namespace.adapter.on('join-room', (name: string, socketId: string) => this.#tellMembers(name, socketId, 'joined'))
+      namespace.adapter.on('leave-room', (name: string, socketId: string) => this.#tellMembers(name, socketId, 'left'))
+    }
+  }
+
+  /** @throws RealtimeError `FORBIDDEN`, or `INVALID_PAYLOAD` for what is no room. */
+  async join(payload: unknown, connection: Connection<User>): Promise<JoinAnswer> {
+    const room = this.#read(payload)
+    const rule = await this.#authorize(room, connection)
+    await connection.join(room)
+    return isVisible(rule) ? { members: this.members(room.name) } : {}
+  }
+
+  /** @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
+  async leave(payload: unknown, connection: Connection<User>): Promise<void> {
+    await connection.leave(this.#read(payload))
+  }
+
+  /** Asks every rule again, and takes the connection out of the rooms that it may no longer be in. */
+  async authorizeAgain(connection: Connection<User>): Promise<void> {
+    for (const room of connection.joined()) {
+      try {
+        await this.#authorize(room, connection)
+      } catch (error) {
+        await connection.leave(room)
+        const { code, message } = error instanceof RealtimeError ? error : new RealtimeError('INTERNAL', 'The server failed to authorize this')
+        connection.sendError({ code, message: `No longer in the room ${room.kind} ${JSON.stringify(room.wireId)}: ${message}`, data: { kind: room.kind, id: room.wireId } }, '$join')
+      }
+    }
+  }
+
+  /** The ids of the users who have a device in the room, each once. */
+  members(name: string): string[] {
+    const sockets = this.namespace.adapter.rooms.get(name) ?? []
+    return [...new Set([...sockets].flatMap((socketId) => this.connections.get(socketId)?.user.userId ?? []))]
+  }
+
+  #read(payload: unknown): Room {
+    const { kind, id } = isObject(payload) ? payload : {}
+    return this.names.fromWire(typeof kind === 'string' ? kind : '', id)
+  }
+
+  async #authorize(room: Room, { user, device }: Connection<User>): Promise<RoomRule<User, unknown>> {
+    const rule = this.#rules.get(room.kind)
+    const allowed = rule !== undefined && (await this.#ask(rule, { user, device, id: room.id }))
+    if (!allowed) {
+      throw new RealtimeError('FORBIDDEN', `Not allowed in this room of kind ${JSON.stringify(room.kind)}`)
+    }
+    return rule
+  }
+
+  async #ask(rule: RoomRule<User, unknown>, request: { user: User; device: Device; id: unknown }): Promise<boolean> {
+    try {
+      return (await rule.authorize(request)) === true
+    } catch (error) {
+      this.report(error, { event: '$join', userId: request.user.userId })
+      throw new RealtimeError('INTERNAL', 'The server failed to authorize this')
+    }
+  }
+
+  #tellMembers(name: string, socketId: string, change: 'joined' | 'left'): void {
+    const room = parseRoomName(name)
+    const userId = this.connections.get(socketId)?.user.userId
+    if (room === undefined || userId === undefined || !isVisible(this.#rules.get(room.kind))) {
+      return
+    }
+    // On joining, the socket is in the room already; on leaving, it is out: a user's other devices decide.
+    const sockets = [...(this.namespace.adapter.rooms.get(name) ?? [])].filter((other) => other !== socketId)
+    if (sockets.some((other) => this.connections.get(other)?.user.userId === userId)) {
+      return
+    }
+    const notice: MembersNotice = { kind: room.kind, id: room.wireId, [change]: [userId] }
+    this.namespace.to(name).except(userRoom(userId)).emit('$presence', notice)
+  }
+}
+
+function isVisible(rule: { readonly members?: 'visible' | 'hidden' } | undefined): boolean {
+  return rule?.members === 'visible'
+}
+
+function checkRule<User>(kind: string, rule: AnyRoomRule<User> | undefined, kinds: readonly string[]): AnyRoomRule<User> {
+  if (!kinds.includes(kind)) {
+    throw new TypeError(`rooms.${kind}: the contract has no room of this kind; it has ${kinds.join(', ') || 'none'}`)
+  }
+  if (typeof rule?.authorize !== 'function') {
+    throw new TypeError(`rooms.${kind}: expected { authorize: ({ user, id }) => boolean }; a kind that nobody may join is left out`)
+  }
+  if (rule.members !== undefined && rule.members !== 'visible' && rule.members !== 'hidden') {
+    throw new TypeError(`rooms.${kind}: members must be 'visible' or 'hidden'`)
+  }
+  return rule
+}

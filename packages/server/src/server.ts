@@ -1,0 +1,407 @@
+import { createServer, type Server as HttpServer } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { ClientEvent, Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
+import { CONTROL } from '@org/realtime-contracts/wire'
+import { Server as SocketServer, type Namespace } from 'socket.io'
+import { Admission, unavailable } from './admission.js'
+import { Connections, type Connection } from './connection.js'
+import { Delivery, type Target, type UserTarget } from './delivery.js'
+import { Dispatcher, type Handler, type Middleware, type Report } from './dispatch.js'
+import { toAuthenticator, type AuthenticateFunction, type Authenticator, type BaseUser } from './identity.js'
+import { createOriginCheck, type CorsOptions, type OriginCheck } from './origin.js'
+import { MemoryPresence, type PresenceReader } from './presence.js'
+import { RoomNames, Rooms, userRoom, type RoomRule } from './rooms.js'
+
+export interface RealtimeServerOptions<C extends Contract, User extends BaseUser & SessionFields<C>> {
+  /** Who a client is: `jwt({ ... })`, or a function of your own. */
+  readonly authenticate: Authenticator<User> | AuthenticateFunction<User>
+  /** Which pages may connect, over either transport. @default the server's own origin */
+  readonly cors?: CorsOptions
+  /** Who may join which room. A kind of room without a rule cannot be joined by clients. */
+  readonly rooms?: { readonly [K in RoomKind<C>]?: RoomRule<User, RoomId<C, K>> }
+  /** The path of the handshake. @default '/socket.io/' */
+  readonly path?: string
+  /** Socket.IO's namespace that clients connect to. @default '/' */
+  readonly namespace?: string
+  /** @default ['polling', 'websocket'] */
+  readonly transports?: ReadonlyArray<'polling' | 'websocket'>
+  readonly presence?: {
+    /** How long a user stays online after their last device has gone, so that a reload is no transition, in milliseconds. @default 5_000 */
+    readonly graceMs?: number
+  }
+  /** How often an idle connection is checked for being alive, in milliseconds. @default 25_000 */
+  readonly pingIntervalMs?: number
+  /** How long a client may take to answer that, in milliseconds. @default 20_000 */
+  readonly pingTimeoutMs?: number
+  /** How long `authenticate`, and a client that has connected but not yet said who it is, may take, in milliseconds. @default 5_000 */
+  readonly handshakeTimeoutMs?: number
+  /** Told of every failure that clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
+  readonly onError?: Report
+}
+
+/** The presence of users and of rooms' members. */
+export interface Presence<C extends Contract> extends PresenceReader {
+  /** The ids of the users who have a device in the room, each once. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
+  members<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Promise<string[]>
+}
+
+export interface RealtimeServer<C extends Contract, User extends BaseUser = BaseUser> {
+  readonly contract: C
+  /** The Socket.IO server beneath, for what the SDK does not cover. */
+  readonly io: SocketServer
+  readonly presence: Presence<C>
+  /** Adds a middleware around the handlers of all events; the first one added is the outermost. */
+  use(middleware: Middleware<User>): this
+  /**
+   * Handles an event of clients, with middleware of its own where given.
+   * @throws TypeError where the event has a handler already, or is not in the contract.
+   */
+  on<K extends ClientEvent<C>>(event: K, handler: Handler<C, K, User>): this
+  on<K extends ClientEvent<C>>(event: K, middleware: Middleware<User>, handler: Handler<C, K, User>): this
+  on<K extends ClientEvent<C>>(event: K, first: Middleware<User>, second: Middleware<User>, handler: Handler<C, K, User>): this
+  on<K extends ClientEvent<C>>(event: K, middleware: ReadonlyArray<Middleware<User>>, handler: Handler<C, K, User>): this
+  /** All devices of one user. @throws TypeError where the id can be nobody's. */
+  toUser(userId: string): UserTarget<C>
+  /** All devices of several users; of nobody, where there are none. @throws TypeError where an id can be nobody's. */
+  toUsers(userIds: Iterable<string>): UserTarget<C>
+  /** Everybody in a room. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
+  toRoom<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Target<C>
+  /** Everybody who is connected. */
+  toAll(): Target<C>
+  /** Ends the connections of a user, or of one device; stock clients stay away, too, until they are told to connect. */
+  disconnectUser(userId: string, options?: { readonly reason?: string; readonly deviceId?: string }): Promise<void>
+  /** Serves on an HTTP server that the application has, and keeps: `close()` leaves it open. */
+  attach(server: HttpServer | HttpsServer): this
+  /** Serves on an HTTP server of its own; port 0 takes a free one. @returns where it listens. */
+  listen(port: number, host?: string): Promise<AddressInfo>
+  /**
+   * Lets no one in any more, waits for handlers at work, tells clients to come back later, and closes.
+   * It can be called again: there is one closing.
+   */
+  close(options?: {
+    /** How long to wait for handlers at work, in milliseconds. @default 5_000 */
+    readonly drainMs?: number
+  }): Promise<void>
+}
+
+// Beyond this a frame is refused before it is parsed; what a payload may hold is a matter of the contract.
+const MAX_FRAME_BYTES = 1_000_000
+const FLUSH_MS = 1_000
+const FLUSH_POLL_MS = 10
+
+/**
+ * Makes the server side of a contract. It serves once it is attached, or listens.
+ * @throws TypeError for options that are missing or wrong.
+ */
+export function createRealtimeServer<const C extends Contract, User extends BaseUser & SessionFields<C>>(
+  contract: C,
+  options: RealtimeServerOptions<C, User>,
+): RealtimeServer<C, User> {
+  checkContract(contract)
+  // The implementation knows names and codecs; the interface gives them the types of this contract.
+  return new Realtime<User>(contract, options as unknown as RealtimeServerOptions<Contract, User>) as unknown as RealtimeServer<C, User>
+}
+
+class Realtime<User extends BaseUser> {
+  readonly io: SocketServer
+  readonly presence: Presence<Contract>
+  readonly #namespace: Namespace
+  readonly #report: Report
+  readonly #allowsOrigin: OriginCheck
+  readonly #connections = new Connections<User>()
+  readonly #presence: MemoryPresence
+  readonly #names: RoomNames
+  readonly #rooms: Rooms<User>
+  readonly #delivery: Delivery<User>
+  readonly #dispatcher: Dispatcher<User, Connection<User>>
+  readonly #admission: Admission<User>
+  #ownServer: HttpServer | undefined
+  #attached = false
+  #closing: Promise<void> | undefined
+
+  constructor(
+    readonly contract: Contract,
+    options: RealtimeServerOptions<Contract, User>,
+  ) {
+    const { authenticate, cors = {}, rooms = {}, handshakeTimeoutMs = 5_000, presence: { graceMs = 5_000 } = {}, onError } = checkOptions(options)
+    this.#report = toReport(onError)
+    this.#allowsOrigin = createOriginCheck(cors)
+    this.io = new SocketServer(this.#engineOptions(options, handshakeTimeoutMs))
+    this.#namespace = this.io.of(options.namespace ?? '/')
+    this.#presence = new MemoryPresence(graceMs, (error) => this.#report(error, {}))
+    this.#names = new RoomNames(contract.codec.rooms)
+    this.#rooms = new Rooms(this.#namespace, this.#names, this.#connections, this.#report, rooms, [...contract.codec.rooms.keys()])
+    this.#delivery = new Delivery(contract, this.#namespace, this.#names, this.#connections)
+    this.#dispatcher = new Dispatcher(contract, this.#report)
+    this.#admission = new Admission(toAuthenticator(authenticate), contract.codec.session, handshakeTimeoutMs, this.#report)
+    this.presence = this.#publicPresence()
+    this.#handleControlEvents()
+    this.#admitClients()
+  }
+
+  use(middleware: Middleware<User>): this {
+    this.#dispatcher.use(middleware)
+    return this
+  }
+
+  on(event: string, ...steps: unknown[]): this {
+    const handler = steps.pop() as Middleware<User> // checked by the dispatcher
+    this.#dispatcher.on(event, steps.flat() as Middleware<User>[], handler as never)
+    return this
+  }
+
+  toUser(userId: string) {
+    return this.#delivery.to([userRoom(userId)])
+  }
+
+  toUsers(userIds: Iterable<string>) {
+    return this.#delivery.to([...new Set(userIds)].map(userRoom))
+  }
+
+  toRoom(kind: string, id: unknown) {
+    return this.#delivery.to([this.#names.fromDomain(kind, id).name])
+  }
+
+  toAll() {
+    return this.#delivery.to('all')
+  }
+
+  async disconnectUser(userId: string, { reason = 'Disconnected by the server', deviceId }: { reason?: string; deviceId?: string } = {}): Promise<void> {
+    userRoom(userId)
+    for (const connection of this.#connections.of(userId, deviceId)) {
+      connection.close({ code: 'DISCONNECTED', reason })
+    }
+  }
+
+  attach(server: HttpServer | HttpsServer): this {
+    if (this.#attached) {
+      throw new TypeError('attach: this realtime server is attached, or listens, already')
+    }
+    if (typeof server?.on !== 'function' || typeof server.listen !== 'function') {
+      throw new TypeError('attach: expected a node:http Server. For Express: attach(createServer(app)); for Fastify: attach(app.server); for Koa: attach(createServer(app.callback()))')
+    }
+    this.#attached = true
+    this.io.attach(server)
+    return this
+  }
+
+  listen(port: number, host?: string): Promise<AddressInfo> {
+    const server = createServer((_request, response) => response.writeHead(404).end())
+    this.attach(server)
+    this.#ownServer = server
+    return new Promise((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, () => {
+        server.off('error', reject)
+        resolve(server.address() as AddressInfo) // it listens on a port, not on a pipe
+      })
+    })
+  }
+
+  close({ drainMs = 5_000 }: { drainMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(drainMs)
+    return this.#closing
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    await Promise.race([this.#dispatcher.idle(), delay(drainMs)])
+    for (const connection of this.#connections.all()) {
+      connection.close({ code: 'UNAVAILABLE', reason: 'The server is closing', mayReturn: true })
+    }
+    await this.#flushed()
+    this.#presence.close()
+    this.#connections.close()
+    if (!this.#attached) {
+      return
+    }
+    this.io.engine.close()
+    await this.#namespace.adapter.close()
+    await closeServer(this.#ownServer)
+  }
+
+  /** Clients must hear why before the transport is gone; one that does not read is not waited for. */
+  async #flushed(): Promise<void> {
+    const untilMs = Date.now() + FLUSH_MS
+    while (this.#attached && this.io.engine.clientsCount > 0 && Date.now() < untilMs) {
+      await delay(FLUSH_POLL_MS)
+    }
+  }
+
+  #engineOptions(options: RealtimeServerOptions<Contract, User>, handshakeTimeoutMs: number) {
+    const { path = '/socket.io/', transports = ['polling', 'websocket'], pingIntervalMs = 25_000, pingTimeoutMs = 20_000, cors = {} } = options
+    return {
+      path,
+      transports: [...transports],
+      pingInterval: pingIntervalMs,
+      pingTimeout: pingTimeoutMs,
+      connectTimeout: handshakeTimeoutMs,
+      maxHttpBufferSize: MAX_FRAME_BYTES,
+      serveClient: false,
+      allowEIO3: false,
+      perMessageDeflate: false, // five times the CPU and 240 kB a connection
+      ...(cors.origin !== undefined && { cors: { origin: toCorsOrigin(cors.origin), credentials: cors.credentials ?? false } }),
+      allowRequest: (request: Parameters<OriginCheck>[0], decide: (error: string | null | undefined, success: boolean) => void) => {
+        const refused = this.#refuseRequest(request)
+        decide(refused, refused === undefined)
+      },
+    }
+  }
+
+  #refuseRequest(request: Parameters<OriginCheck>[0]): string | undefined {
+    if (this.#closing !== undefined) {
+      return 'The server is closing'
+    }
+    try {
+      return this.#allowsOrigin(request) ? undefined : 'Origin not allowed'
+    } catch (error) {
+      this.#report(error, {}) // the application's own function
+      return 'Origin not allowed'
+    }
+  }
+
+  #admitClients(): void {
+    this.#namespace.use((socket, next) => {
+      this.#admission
+        .admit(socket)
+        .then((refused) => next(this.#closing === undefined ? refused : unavailable()))
+        .catch((error: unknown) => this.#report(error, {})) // admit() does not reject; what next() runs of the application's may throw
+    })
+    this.#namespace.on('connection', (socket) => {
+      const connection = this.#admission.admitted(socket)
+      if (connection === undefined) {
+        socket.disconnect(true) // the middleware was taken out; nobody comes in without it
+        return
+      }
+      this.#welcome(connection)
+    })
+    if (this.#namespace.name !== '/') {
+      this.#guardRoot()
+    }
+  }
+
+  /** Synchronous from end to end: nothing that the client sends is dispatched before `authenticated` is on its way. */
+  #welcome(connection: Connection<User>): void {
+    const { socket, device, user } = connection
+    socket.use((packet, next) => {
+      // What only a bare listener of the application handles stays Socket.IO's.
+      if (this.#leavesToSocketIo(packet[0], socket.listenerCount(packet[0]))) next()
+      else this.#dispatcher.dispatch(packet, connection)
+    })
+    socket.on('disconnect', () => {
+      this.#connections.remove(connection)
+      this.#presence.remove(user.userId, socket.id)
+    })
+    const replaced = this.#connections.add(connection)
+    this.#presence.add(user.userId, socket.id, device)
+    replaced?.close({ code: 'REPLACED', reason: 'The same device has connected again' })
+    socket.emit('authenticated', connection.session())
+  }
+
+  #leavesToSocketIo(event: unknown, listeners: number): boolean {
+    return listeners > 0 && event !== 'error' && !this.#dispatcher.handles(event)
+  }
+
+  #handleControlEvents(): void {
+    this.#dispatcher.control(CONTROL.join, (payload, connection) => this.#rooms.join(payload, connection))
+    this.#dispatcher.control(CONTROL.leave, (payload, connection) => this.#rooms.leave(payload, connection))
+    this.#dispatcher.control(CONTROL.authenticate, async (payload, connection) => {
+      const session = await this.#admission.renew(payload, connection)
+      await this.#rooms.authorizeAgain(connection)
+      return session
+    })
+  }
+
+  /** Socket.IO always has the namespace `/`; unless the application serves it, it is nobody's way in. */
+  #guardRoot(): void {
+    const root = this.io.of('/')
+    root.use((_socket, next) => {
+      next(root.listenerCount('connection') > 0 ? undefined : new Error(`Connect to the namespace ${this.#namespace.name}`))
+    })
+  }
+
+  #publicPresence(): Presence<Contract> {
+    const presence = this.#presence
+    return {
+      isOnline: (userId) => presence.isOnline(userId),
+      online: (userIds) => presence.online(userIds),
+      devices: (userId) => presence.devices(userId),
+      on: (event, listener) => presence.on(event, listener),
+      members: async (kind: string, id: unknown) => this.#rooms.members(this.#names.fromDomain(kind, id).name),
+    }
+  }
+}
+
+function checkContract(contract: Contract): void {
+  if (contract?.codec === undefined) {
+    throw new TypeError('createRealtimeServer: expected a contract from defineContract or mergeContracts; a manifest is for clients')
+  }
+}
+
+function checkOptions<User extends BaseUser>(options: RealtimeServerOptions<Contract, User>): RealtimeServerOptions<Contract, User> {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError('createRealtimeServer: options are required, with authenticate at least')
+  }
+  for (const name of ['pingIntervalMs', 'pingTimeoutMs', 'handshakeTimeoutMs'] as const) {
+    assertDuration(name, options[name], 1)
+  }
+  assertDuration('presence.graceMs', options.presence?.graceMs, 0)
+  if (options.namespace !== undefined && !/^\/[^?,]*$/.test(options.namespace)) {
+    throw new TypeError(`namespace must start with a slash and hold neither ? nor a comma; got ${JSON.stringify(options.namespace)}`)
+  }
+  if (options.path !== undefined && !options.path.startsWith('/')) {
+    throw new TypeError(`path must start with a slash; got ${JSON.stringify(options.path)}`)
+  }
+  return options
+}
+
+function assertDuration(name: string, value: unknown, least: number): void {
+  if (value !== undefined && !(typeof value === 'number' && value >= least && value <= 2 ** 31 - 1)) {
+    throw new TypeError(`${name} must be a number of milliseconds from ${least}; got ${String(value)}`)
+  }
+}
+
+/** For the headers that let a page read an answer; who may really connect is decided by the check of the request. */
+function toCorsOrigin(origin: NonNullable<CorsOptions['origin']>) {
+  if (typeof origin === 'function') {
+    return (sent: string | undefined, decide: (error: Error | null, allow?: boolean) => void) => {
+      try {
+        decide(null, sent !== undefined && origin(sent) === true)
+      } catch {
+        decide(null, false) // reported where the request itself is checked
+      }
+    }
+  }
+  return origin.includes('*') ? true : [origin].flat()
+}
+
+function toReport(onError: Report | undefined): Report {
+  return (error, context) => {
+    try {
+      if (onError === undefined) warn(error, context)
+      else onError(error, context)
+    } catch (thrown) {
+      warn(thrown, context)
+    }
+  }
+}
+
+function warn(error: unknown, { event, userId }: { event?: string; userId?: string }): void {
+  const about = [event && `event ${event}`, userId && `user ${userId}`].filter(Boolean).join(', ')
+  process.emitWarning(error instanceof Error ? (error.stack ?? error.message) : String(error), { type: 'RealtimeServerError', detail: about })
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
+}
+
+async function closeServer(server: HttpServer | undefined): Promise<void> {
+  if (server?.listening !== true) {
+    return
+  }
+  const closed = new Promise((resolve) => server.close(resolve))
+  server.closeAllConnections()
+  await closed
+}
