@@ -99,7 +99,7 @@ export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
   /** As `on`, for the next such event only. */
   once<K extends ServerEvent<C> | keyof ClientEvents<C, V>>(event: K, listener: (payload: Listened<C, V, K>) => unknown): () => void
   /** The events as they come; keeps the newest 1,000 while nobody looks, survives reconnects, ends by `signal` or `close()`. */
-  events<K extends ServerEvent<C>>(event: K, options?: { readonly signal?: AbortSignal }): AsyncGenerator<PayloadOf<C['serverToClient'][K], V>, void, undefined>
+  events<K extends ServerEvent<C>>(event: K, options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<PayloadOf<C['serverToClient'][K], V>, void, undefined>
   /**
    * Sends an event and does not wait. While not connected it is dropped and told to `error` as `NOT_CONNECTED`;
    * so is what the server makes of it, where it fails.
@@ -215,22 +215,21 @@ class Client {
     return off
   }
 
-  events(event: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<unknown, void, undefined> {
-    return stream(
-      (listener) => this.on(event, listener),
-      (end) => {
-        const closed = (): void => {
+  events(event: string, { signal }: { signal?: AbortSignal } = {}): AsyncIterableIterator<unknown, void, undefined> {
+    return stream({
+      subscribe: (listener) => this.on(event, listener),
+      onEnd: (end) => {
+        const off = this.subscribe(() => {
           if (this.status === 'closed') end()
-        }
+        })
         signal?.addEventListener('abort', end)
         if (signal?.aborted) end()
-        const off = this.subscribe(closed)
         return () => {
           off()
           signal?.removeEventListener('abort', end)
         }
       },
-    )
+    })
   }
 
   emit(event: string, payload?: unknown): void {

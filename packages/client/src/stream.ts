@@ -1,29 +1,48 @@
 const MAX_KEPT = 1_000
 
+/** What {@link stream} is fed by; each call returns what ends it. */
+export interface StreamSource<T> {
+  subscribe(listener: (value: T) => void): () => void
+  onEnd(end: () => void): () => void
+}
+
 /** Turns a listener into an iterable that keeps what comes while nobody looks, the newest 1,000. */
-export async function* stream<T>(subscribe: (listener: (value: T) => void) => () => void, onEnd: (end: () => void) => () => void): AsyncGenerator<T, void, undefined> {
+export function stream<T>({ subscribe, onEnd }: StreamSource<T>): AsyncIterableIterator<T, void, undefined> {
   const kept: T[] = []
+  const waiting: Array<(result: IteratorResult<T, void>) => void> = []
   let ended = false
-  let wake = (): void => {}
   const off = subscribe((value) => {
-    if (kept.push(value) > MAX_KEPT) kept.shift()
-    wake()
+    const next = waiting.shift()
+    if (next !== undefined) next({ done: false, value })
+    else if (kept.push(value) > MAX_KEPT) kept.shift()
   })
-  const offEnd = onEnd(() => {
+  const offEnd = onEnd(end)
+
+  function end(): void {
     ended = true
-    wake()
-  })
-  try {
-    while (!ended) {
-      while (kept.length > 0) yield kept.shift() as T // it is not empty
-      if (!ended) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-    }
-  } finally {
+    kept.length = 0
     off()
+    for (const next of waiting.splice(0)) next({ done: true, value: undefined })
+  }
+
+  async function finish(): Promise<IteratorResult<T, void>> {
+    end()
     offEnd()
+    return { done: true, value: undefined }
+  }
+
+  return {
+    next() {
+      if (ended) return finish()
+      return kept.length > 0 ? Promise.resolve({ done: false, value: kept.shift() as T }) : new Promise((resolve) => waiting.push(resolve))
+    },
+    return: finish,
+    async throw(error) {
+      await finish()
+      throw error
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
   }
 }

@@ -34,7 +34,7 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly pingIntervalMs?: number
   /** How long a client may take to answer that, in milliseconds. @default 20_000 */
   readonly pingTimeoutMs?: number
-  /** How long `authenticate`, and a client that has connected but not yet said who it is, may take, in milliseconds. @default 5_000 */
+  /** How long `authenticate` may take, in milliseconds; a transport without a finished handshake is closed 1.5 s later. @default 5_000 */
   readonly handshakeTimeoutMs?: number
   /** Told of every failure that clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
   readonly onError?: Report
@@ -87,6 +87,8 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
 
 // Beyond this a frame is refused before it is parsed; what a payload may hold is a matter of the contract.
 const MAX_FRAME_BYTES = 1_000_000
+// A handshake that took too long is still told so before its transport is closed.
+const REFUSAL_MS = 1_500
 const FLUSH_MS = 1_000
 const FLUSH_POLL_MS = 10
 
@@ -235,7 +237,7 @@ class Realtime<User extends BaseUser> {
       transports: [...transports],
       pingInterval: pingIntervalMs,
       pingTimeout: pingTimeoutMs,
-      connectTimeout: handshakeTimeoutMs,
+      connectTimeout: handshakeTimeoutMs + REFUSAL_MS,
       maxHttpBufferSize: MAX_FRAME_BYTES,
       serveClient: false,
       allowEIO3: false,
@@ -293,9 +295,9 @@ class Realtime<User extends BaseUser> {
       this.#presence.remove(user.userId, socket.id)
     })
     const replaced = this.#connections.add(connection)
+    socket.emit('authenticated', connection.session())
     this.#presence.add(user.userId, socket.id, device)
     replaced?.close({ code: 'REPLACED', reason: 'The same device has connected again' })
-    socket.emit('authenticated', connection.session())
   }
 
   #leavesToSocketIo(event: unknown, listeners: number): boolean {

@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto'
+import { optionsFromEnv } from '@org/realtime-server'
+import { createApp, listen } from './app.js'
+import { runSession } from './session.js'
+import { Timeline } from './timeline.js'
+import { signToken } from './token.js'
+
+const USERS = ['ada', 'grace']
+
+async function main(): Promise<void> {
+  // Without a secret of yours, one that ends with this process will do for looking around.
+  const options = optionsFromEnv({ ...process.env, JWT_SECRET: process.env['JWT_SECRET'] || randomBytes(48).toString('base64') })
+  const app = createApp(options)
+  const port = await listen(app.server, options.port)
+  endOnSignal(app)
+
+  const url = `http://localhost:${port}`
+  const tokenOf = (userId: string): Promise<string> => signToken(userId, options.jwt)
+  console.log(`A session of three clients on ${url}:\n`)
+  await runSession(app, { url, path: options.path, tokenOf, timeline: new Timeline() })
+
+  console.log(`\nServing on ${url} (path ${options.path}). Connect with socket.io-client and auth: { token }:\n`)
+  for (const userId of USERS) console.log(`  ${userId.padEnd(6)} ${await tokenOf(userId)}`)
+  console.log('\nCtrl-C ends it.')
+}
+
+function endOnSignal({ realtime, server }: ReturnType<typeof createApp>): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, async () => {
+      await realtime.close()
+      server.close()
+      server.closeAllConnections()
+      console.log('Closed.')
+    })
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(explain(error))
+  process.exit(1)
+})
+
+function explain(error: unknown): unknown {
+  if (error instanceof TypeError) {
+    return `Cannot start: ${error.message}`
+  }
+  const { code, port } = error as { code?: string; port?: number }
+  return code === 'EADDRINUSE' ? `Port ${port} is taken. Set WS_PORT to another, or 0 for a free one.` : error
+}

@@ -1,0 +1,68 @@
+import type { RealtimeError } from '@org/realtime-client'
+import { expect, test, vi } from 'vitest'
+import { collect, heard, rejection, signToken, startServer, until } from './harness.js'
+
+test('a connection ends when its token does, and comes back with a fresh one', async () => {
+  const server = await startServer()
+  const tokens = [await signToken('ada', { expiresInS: 2 })]
+  const socket = server.stock({ token: tokens[0] })
+  const session = await heard<{ expiresInMs: number }>(socket, 'authenticated')
+  expect(session.expiresInMs).toBeLessThanOrEqual(2000)
+  expect(await heard(socket, '$disconnect')).toMatchObject({ code: 'TOKEN_EXPIRED' })
+  expect(await heard(socket, 'disconnect')).toBe('io server disconnect')
+})
+
+test('the client renews its token ahead of its end, on the same connection, and misses nothing', async () => {
+  const server = await startServer()
+  const getToken = vi.fn(() => signToken('ada', { expiresInS: getToken.mock.calls.length === 1 ? 3 : 3600 }))
+  const client = await server.client('ada', { getToken })
+  const statuses = collect<string>((add) => client.subscribe(() => add(client.status)))
+  const [connection] = server.realtime.io.of('/').sockets.keys()
+  await until(() => (client.session?.expiresInMs ?? 0) > 3000)
+  expect(getToken).toHaveBeenCalledTimes(2)
+  expect(statuses).toEqual([])
+  expect([...server.realtime.io.of('/').sockets.keys()]).toEqual([connection])
+})
+
+test('a new role counts at once, and rooms are asked about again', async () => {
+  const server = await startServer({ rooms: { group: { authorize: ({ user }) => user.role === 'admin' } } })
+  server.realtime.on('take', ({ user, fail }) => {
+    if (user.role !== 'admin') throw fail('LOCKED')
+    return { left: 1 }
+  })
+  let role = 'admin'
+  const client = await server.client('ada', { getToken: () => signToken('ada', { role }) })
+  await client.join('group', 'g')
+  const errors = collect<RealtimeError>((add) => client.on('error', add))
+  expect(await client.request('take', { id: '1' })).toEqual({ left: 1 })
+  role = 'member'
+  expect(await client.reauthenticate()).toMatchObject({ userId: 'ada', role: 'member' })
+  expect(client.session).toMatchObject({ role: 'member' })
+  expect(await rejection(client.request('take', { id: '1' }))).toMatchObject({ code: 'LOCKED' })
+  expect(await server.realtime.presence.members('group', 'g')).toEqual([])
+  expect(errors).toMatchObject([{ code: 'FORBIDDEN', data: { kind: 'group', id: 'g' } }])
+})
+
+test('a new token of another user ends the connection', async () => {
+  const server = await startServer()
+  let userId = 'ada'
+  const client = await server.client('ada', { getToken: () => signToken(userId) })
+  const notices = collect<{ code: string }>((add) => client.on('$disconnect', add))
+  userId = 'eve'
+  expect(await rejection(client.reauthenticate())).toMatchObject({ code: 'REVOKED' })
+  await until(() => client.status === 'refused')
+  expect(notices).toMatchObject([{ code: 'REVOKED' }])
+})
+
+test('a new token that is refused leaves the connection as it was', async () => {
+  const server = await startServer()
+  let token = await signToken('ada')
+  const client = await server.client('ada', { getToken: () => token })
+  token = 'not.a.token'
+  expect(await rejection(client.reauthenticate())).toMatchObject({ code: 'UNAUTHENTICATED' })
+  const stock = server.stock({ token: await signToken('ada') })
+  expect(await stock.emitWithAck('$authenticate')).toMatchObject({ ok: false, error: { code: 'UNAUTHENTICATED' } })
+  expect(await stock.emitWithAck('$authenticate', { token: 7 })).toMatchObject({ ok: false, error: { code: 'UNAUTHENTICATED' } })
+  expect(client.status).toBe('connected')
+  expect(stock.connected).toBe(true)
+})

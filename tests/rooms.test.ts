@@ -1,0 +1,191 @@
+import { toManifest } from '@org/realtime-contracts'
+import type { RealtimeError } from '@org/realtime-client'
+import { describe, expect, test, vi } from 'vitest'
+import { contract } from './contract.js'
+import { collect, createTestClient, heard, rejection, signToken, startServer, TRANSPORTS, until } from './harness.js'
+
+const open = { group: { authorize: () => true, members: 'visible' } } as const
+
+describe.each(TRANSPORTS)('a room over %s', (transport) => {
+  test('is entered by who its rule lets in, and left again', async () => {
+    const authorize = vi.fn(({ user, id }: { user: { userId: string }; id: string }) => user.userId === 'ada' && id === 'a/b')
+    const server = await startServer({ rooms: { group: { authorize } } }, transport)
+    const [ada, eve] = await Promise.all([server.client('ada'), server.client('eve')])
+    const room = await ada.join('group', 'a/b')
+    expect(room).toMatchObject({ kind: 'group', id: 'a/b', members: undefined })
+    expect(await rejection(eve.join('group', 'a/b'))).toMatchObject({ code: 'FORBIDDEN' })
+    expect(await rejection(ada.join('group', 'other'))).toMatchObject({ code: 'FORBIDDEN' })
+    expect(authorize).toHaveBeenCalledWith({ user: expect.objectContaining({ userId: 'ada' }), device: { id: ada.deviceId }, id: 'a/b' })
+
+    const notes = [ada, eve].map((client) => collect<{ text: string }>((add) => client.on('note', add)))
+    server.realtime.toRoom('group', 'a/b').emit('note', { text: 'room' })
+    server.realtime.toAll().emit('note', { text: 'all' })
+    await until(() => notes.every((heardNotes) => heardNotes.some(({ text }) => text === 'all')))
+    await room.leave()
+    server.realtime.toRoom('group', 'a/b').emit('note', { text: 'left' })
+    server.realtime.toAll().emit('note', { text: 'end' })
+    await until(() => notes.every((heardNotes) => heardNotes.some(({ text }) => text === 'end')))
+    expect(notes.map((heardNotes) => heardNotes.map(({ text }) => text))).toEqual([['room', 'all', 'end'], ['all', 'end']])
+  })
+
+  test('is entered again by itself after a reconnect', async () => {
+    const server = await startServer({ rooms: open }, transport)
+    const client = await server.client('ada')
+    const room = await client.join('group', 'g')
+    const notes = collect((add) => client.on('note', add))
+    for (const socket of server.realtime.io.of('/').sockets.values()) socket.conn.close()
+    await until(() => room.members === undefined || client.status === 'reconnecting')
+    await until(async () => (await server.realtime.presence.members('group', 'g')).length === 1 && client.status === 'connected')
+    server.realtime.toRoom('group', 'g').emit('note', { text: 'back' })
+    await until(() => notes.length === 1)
+    expect(room.members).toEqual(['ada'])
+  })
+})
+
+test('a kind without a rule cannot be joined, nor one that the contract does not have', async () => {
+  const server = await startServer({ rooms: open })
+  const client = await server.client('ada')
+  expect(await rejection(client.join('team', 'red'))).toMatchObject({ code: 'FORBIDDEN' })
+  expect(await rejection(client.join('nope' as 'group', 'x'))).toBeInstanceOf(TypeError)
+  const stock = server.stock({ token: await signToken('ada') })
+  expect(await stock.emitWithAck('$join', { kind: 'nope', id: 'x' })).toMatchObject({ ok: false, error: { code: 'INVALID_PAYLOAD' } })
+  for (const kind of ['user', 'device', '__proto__', 7, undefined]) {
+    expect(await stock.emitWithAck('$join', { kind, id: 'eve' })).toMatchObject({ ok: false, error: { code: 'INVALID_PAYLOAD' } })
+  }
+})
+
+test.each([
+  ['none', undefined],
+  ['a number', 7],
+  ['too long', 'x'.repeat(257)],
+  ['no well-formed Unicode', '\ud800'],
+  ['an object', { a: 1 }],
+])('an id that is %s is INVALID_PAYLOAD', async (_case, id) => {
+  const server = await startServer({ rooms: open })
+  const stock = server.stock({ token: await signToken('ada') })
+  expect(await stock.emitWithAck('$join', { kind: 'group', id })).toMatchObject({ ok: false, error: { code: 'INVALID_PAYLOAD' } })
+  expect(await stock.emitWithAck('$leave', { kind: 'group', id })).toMatchObject({ ok: false, error: { code: 'INVALID_PAYLOAD' } })
+})
+
+test('a stock client can join and leave', async () => {
+  const server = await startServer({ rooms: open })
+  const stock = server.stock({ token: await signToken('ada') })
+  expect(await stock.emitWithAck('$join', { kind: 'group', id: 'g' })).toEqual({ ok: true, data: { members: ['ada'] } })
+  expect(await stock.emitWithAck('$leave', { kind: 'group', id: 'g' })).toEqual({ ok: true })
+  expect(await server.realtime.presence.members('group', 'g')).toEqual([])
+})
+
+test('a rule that throws is INTERNAL, and the server is told; only true lets in', async () => {
+  const answers: unknown[] = ['yes', 1, undefined]
+  const server = await startServer({
+    rooms: {
+      group: { authorize: () => answers.shift() as boolean },
+      team: {
+        authorize: async () => {
+          throw new Error('secret')
+        },
+      },
+    },
+  })
+  const client = await server.client('ada')
+  for (let attempt = 0; attempt < 3; attempt++) {
+    expect(await rejection(client.join('group', 'g'))).toMatchObject({ code: 'FORBIDDEN' })
+  }
+  const error = await rejection(client.join('team', 'red'))
+  expect(error).toMatchObject({ code: 'INTERNAL' })
+  expect(String(error)).not.toContain('secret')
+  expect(server.errors).toMatchObject([{ message: 'secret' }])
+})
+
+test('members that are visible are kept up to date, a user once whatever their devices', async () => {
+  const server = await startServer({ rooms: open })
+  const [ada, phone, eve] = await Promise.all([server.client('ada'), server.client('ada'), server.client('eve')])
+  const room = await ada.join('group', 'g')
+  expect(room.members).toEqual(['ada'])
+  const changes = vi.fn()
+  room.subscribe(changes)
+  const other = await eve.join('group', 'g')
+  expect(other.members?.toSorted()).toEqual(['ada', 'eve'])
+  await until(() => room.members?.length === 2)
+  await phone.join('group', 'g')
+  ada.close()
+  await until(async () => (await server.realtime.presence.devices('ada')).length === 1)
+  phone.close()
+  await until(() => other.members?.length === 1)
+  expect(other.members).toEqual(['eve'])
+  expect(changes).toHaveBeenCalledTimes(1)
+})
+
+test('members that are hidden are told to nobody', async () => {
+  const server = await startServer({ rooms: { group: { authorize: () => true } } })
+  const [ada, eve] = await Promise.all([server.client('ada'), server.client('eve')])
+  const room = await ada.join('group', 'g')
+  await eve.join('group', 'g')
+  expect(room.members).toBeUndefined()
+  expect((await server.realtime.presence.members('group', 'g')).toSorted()).toEqual(['ada', 'eve'])
+})
+
+test('two holds of one room share it, and the last to go leaves it', async () => {
+  const authorize = vi.fn(() => true)
+  const server = await startServer({ rooms: { group: { authorize } } })
+  const client = await server.client('ada')
+  const [first, second] = await Promise.all([client.join('group', 'g'), client.join('group', 'g')])
+  expect(authorize).toHaveBeenCalledTimes(1)
+  await first.leave()
+  await first.leave()
+  expect(await server.realtime.presence.members('group', 'g')).toEqual(['ada'])
+  await second.leave()
+  expect(await server.realtime.presence.members('group', 'g')).toEqual([])
+  await client.join('group', 'g')
+  await client.join('group', 'g')
+  await client.leave('group', 'g')
+  expect(await server.realtime.presence.members('group', 'g')).toEqual([])
+})
+
+test('a room that may not be entered again after a reconnect is told to error, and left alone', async () => {
+  let allowed = true
+  const server = await startServer({ rooms: { group: { authorize: () => allowed, members: 'visible' } } })
+  const client = await server.client('ada')
+  const room = await client.join('group', 'g')
+  const errors = collect<RealtimeError>((add) => client.on('error', add))
+  allowed = false
+  for (const socket of server.realtime.io.of('/').sockets.values()) socket.conn.close()
+  await until(() => errors.length === 1)
+  expect(errors).toMatchObject([{ code: 'FORBIDDEN', event: '$join' }])
+  expect(room.members).toBeUndefined()
+})
+
+test('the server moves every device of a user, without asking the rule', async () => {
+  const server = await startServer()
+  const [laptop, phone, eve] = await Promise.all([server.client('ada'), server.client('ada'), server.client('eve')])
+  await server.realtime.toUser('ada').join('group', 'g')
+  expect(await server.realtime.presence.members('group', 'g')).toEqual(['ada'])
+  const notes = [laptop, phone, eve].map((client) => collect<{ text: string }>((add) => client.on('note', add)))
+  server.realtime.toRoom('group', 'g').exceptDevice(phone.deviceId).emit('note', { text: 'room' })
+  server.realtime.toAll().emit('note', { text: 'end' })
+  await until(() => notes.every((heardNotes) => heardNotes.some(({ text }) => text === 'end')))
+  expect(notes.map((heardNotes) => heardNotes.length)).toEqual([2, 1, 1])
+  await server.realtime.toUser('ada').leave('group', 'g')
+  expect(await server.realtime.presence.members('group', 'g')).toEqual([])
+  await expect(server.realtime.toUser('ada').join('team', 'green' as 'red')).rejects.toMatchObject({ code: 'INVALID_PAYLOAD' })
+  expect(() => server.realtime.toRoom('nope' as 'group', 'g')).toThrow(expect.objectContaining({ code: 'INVALID_PAYLOAD' }))
+})
+
+test('a client of a manifest joins, too', async () => {
+  const server = await startServer({ rooms: open })
+  const client = createTestClient(toManifest(contract), { url: server.url, getToken: () => signToken('ada') })
+  await client.connect()
+  expect((await client.join('group', 'g')).members).toEqual(['ada'])
+  expect(await rejection(client.join('team', 'green' as 'red'))).toMatchObject({ code: 'INVALID_PAYLOAD', origin: 'remote' })
+})
+
+test('a user whose id makes a room as long as a socket id is reached all the same', async () => {
+  const server = await startServer()
+  const userId = 'x'.repeat(15)
+  const socket = server.stock({ token: await signToken(userId) })
+  await heard(socket, 'authenticated')
+  const note = heard(socket, 'note')
+  server.realtime.toUser(userId).emit('note', { text: 'hello' })
+  expect(await note).toEqual({ text: 'hello' })
+  expect([...server.realtime.io.of('/').adapter.rooms.keys()]).toContain(`user:${userId}:`)
+})
