@@ -2,14 +2,29 @@ import type { RealtimeError } from '@org/realtime-client'
 import { expect, test, vi } from 'vitest'
 import { collect, heard, rejection, signToken, startServer, until } from './harness.js'
 
-test('a connection ends when its token does, and comes back with a fresh one', async () => {
+test('a stock client whose token ends is told so, and let go', async () => {
   const server = await startServer()
-  const tokens = [await signToken('ada', { expiresInS: 2 })]
-  const socket = server.stock({ token: tokens[0] })
+  const socket = server.stock({ token: await signToken('ada', { expiresInS: 2 }) })
+  const notice = heard(socket, '$disconnect')
+  const gone = heard(socket, 'disconnect')
   const session = await heard<{ expiresInMs: number }>(socket, 'authenticated')
   expect(session.expiresInMs).toBeLessThanOrEqual(2000)
-  expect(await heard(socket, '$disconnect')).toMatchObject({ code: 'TOKEN_EXPIRED' })
-  expect(await heard(socket, 'disconnect')).toBe('io server disconnect')
+  expect(await notice).toMatchObject({ code: 'TOKEN_EXPIRED' })
+  expect(await gone).toBe('io server disconnect')
+})
+
+test('a client that could not renew in time comes back by itself with a fresh token', async () => {
+  const server = await startServer()
+  const client = await server.client('ada', {
+    getToken: vi
+      .fn()
+      .mockResolvedValueOnce(await signToken('ada', { expiresInS: 2 }))
+      .mockRejectedValueOnce(new Error('offline'))
+      .mockImplementation(() => signToken('ada')),
+  })
+  const statuses = collect<string>((add) => client.subscribe(() => add(client.status)))
+  await until(() => statuses.length === 2)
+  expect(statuses).toEqual(['reconnecting', 'connected'])
 })
 
 test('the client renews its token ahead of its end, on the same connection, and misses nothing', async () => {

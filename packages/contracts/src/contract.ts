@@ -179,15 +179,18 @@ export function mergeContracts<const Parts extends readonly Contract[]>(
   MergedSession<Parts>
 > {
   const where = checkHeader(header)
+  const serverToClient = mergeRecords(parts.map((part) => part.serverToClient), where, 'the serverToClient event')
+  const clientToServer = mergeRecords(parts.map((part) => part.clientToServer), where, 'the clientToServer event')
+  const rooms = mergeRecords(parts.map((part) => part.rooms), where, 'the room kind')
   const sessions = parts.flatMap((part) => (part.session === undefined ? [] : [part.session]))
   const session = sessions.length > 1 ? mergeSessions(sessions, where) : sessions[0]
   const own = session === undefined ? undefined : compileSession(session, where)
   return assemble({
     name: header.name,
     version: header.version,
-    serverToClient: mergeRecords(parts.map((part) => part.serverToClient), where, 'the serverToClient event'),
-    clientToServer: mergeRecords(parts.map((part) => part.clientToServer), where, 'the clientToServer event'),
-    rooms: mergeRecords(parts.map((part) => part.rooms), where, 'the room kind'),
+    serverToClient,
+    clientToServer,
+    rooms,
     session,
     codec: {
       serverToClient: new Map(parts.flatMap((part) => [...part.codec.serverToClient])),

@@ -180,7 +180,7 @@ class Realtime<User extends BaseUser> {
     if (this.#attached) {
       throw new TypeError('attach: this realtime server is attached, or listens, already')
     }
-    if (typeof server?.on !== 'function' || typeof server.listen !== 'function') {
+    if (typeof server !== 'object' || typeof server?.on !== 'function' || typeof server.listen !== 'function') {
       throw new TypeError('attach: expected a node:http Server. For Express: attach(createServer(app)); for Fastify: attach(app.server); for Koa: attach(createServer(app.callback()))')
     }
     this.#attached = true

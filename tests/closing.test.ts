@@ -1,0 +1,92 @@
+import { createServer } from 'node:net'
+import { createRealtimeServer } from '@org/realtime-server'
+import { describe, expect, test, vi } from 'vitest'
+import { contract } from './contract.js'
+import { collect, createTestClient, heard, rejection, signToken, startServer, testJwt, TRANSPORTS, until } from './harness.js'
+
+describe.each(TRANSPORTS)('close over %s', (transport) => {
+  test('lets a reply in flight out, tells clients to come back, and frees the port', async () => {
+    const server = await startServer({}, transport)
+    let answer: (() => void) | undefined
+    server.realtime.on('echo', ({ payload }) => new Promise((resolve) => (answer = () => resolve(payload))))
+    const client = await server.client('ada')
+    const notices = collect<{ code: string }>((add) => client.on('$disconnect', add))
+    const reply = client.request('echo', { text: 'x' })
+    await until(() => answer !== undefined)
+    const closed = server.realtime.close({ drainMs: 600_000 })
+    answer?.()
+    expect(await reply).toEqual({ text: 'x' })
+    await closed
+    await until(() => notices.length === 1 && client.status === 'reconnecting')
+    expect(notices).toMatchObject([{ code: 'UNAVAILABLE' }])
+    await expect(fetch(server.url)).rejects.toThrow()
+  })
+})
+
+test('a client comes back to the server that takes over the port', async () => {
+  const first = await startServer()
+  const client = await first.client('ada')
+  await first.realtime.close()
+  const next = createRealtimeServer(contract, { authenticate: testJwt() })
+  await next.listen(Number(new URL(first.url).port), '127.0.0.1')
+  await until(() => client.status === 'connected')
+  await next.close()
+})
+
+test('close does not wait longer than drainMs for a handler, and is one closing however often it is called', async () => {
+  const server = await startServer()
+  const started = vi.fn()
+  server.realtime.on('echo', () => {
+    started()
+    return new Promise<never>(() => {})
+  })
+  const client = await server.client('ada')
+  const lost = rejection(client.request('echo', { text: 'x' }))
+  await until(() => started.mock.calls.length === 1)
+  await Promise.all([server.realtime.close({ drainMs: 10 }), server.realtime.close()])
+  expect(await lost).toMatchObject({ code: 'REPLY_LOST' })
+})
+
+test('a stock client dials again by itself when the server closes', async () => {
+  const server = await startServer()
+  const socket = server.stock({ token: await signToken('ada') })
+  await heard(socket, 'authenticated')
+  const gone = heard(socket, 'disconnect')
+  await server.realtime.close()
+  expect(await gone).toBe('transport close') // which its manager mends, where it may
+})
+
+test('a server that never listened closes', async () => {
+  await createRealtimeServer(contract, { authenticate: testJwt() }).close()
+})
+
+test('listen rejects where the port is taken', async () => {
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const address = other.address()
+  const realtime = createRealtimeServer(contract, { authenticate: testJwt() })
+  await expect(realtime.listen(typeof address === 'object' && address ? address.port : 0, '127.0.0.1')).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  other.close()
+})
+
+const nobody = (): null => null
+
+test.each([
+  ['no options', undefined],
+  ['no authenticate', {}],
+  ['a wrong interval', { authenticate: nobody, pingIntervalMs: -1 }],
+  ['a grace that is no number', { authenticate: nobody, presence: { graceMs: '5' } }],
+  ['a namespace without a slash', { authenticate: nobody, namespace: 'chat' }],
+  ['a path without a slash', { authenticate: nobody, path: 'ws' }],
+  ['a rule for a room that is not there', { authenticate: nobody, rooms: { nope: { authorize: () => true } } }],
+  ['a rule without authorize', { authenticate: nobody, rooms: { group: {} } }],
+  ['members that are neither', { authenticate: nobody, rooms: { group: { authorize: () => true, members: 'all' } } }],
+  ['an origin with a path', { authenticate: nobody, cors: { origin: ['https://app.example.com/'] } }],
+])('a server is not made of %s', (_case, options) => {
+  expect(() => createRealtimeServer(contract, options as never)).toThrow(TypeError)
+})
+
+test('a server is not made of a manifest, nor a client of nothing', () => {
+  expect(() => createRealtimeServer({ name: 'x', version: '1.0.0', fingerprint: '1:0' } as never, { authenticate: nobody } as never)).toThrow(/contract/)
+  expect(() => createTestClient(undefined as never, { url: 'http://localhost' })).toThrow(/contract/)
+})

@@ -1,0 +1,183 @@
+import { createRealtimeServer } from '@org/realtime-server'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { contract } from './contract.js'
+import { heard, refusalOf, signToken, startServer, testJwt, until, type TestServer } from './harness.js'
+
+/** Speaks raw Engine.IO frames over a WebSocket, as nobody's library would. */
+async function rawClient(server: TestServer, auth: string) {
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+  onTestFinished(() => socket.terminate())
+  const frames: string[] = []
+  let closed = false
+  socket.on('message', (data) => frames.push(String(data)))
+  socket.on('close', () => {
+    closed = true
+  })
+  socket.on('error', () => {})
+  await until(() => frames.length === 1)
+  socket.send(`40${auth}`)
+  await until(() => frames.length > 1 || closed)
+  return { socket, frames, isClosed: () => closed, answers: () => frames.filter((frame) => frame.startsWith('43')) }
+}
+
+const deep = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
+
+describe('a frame that no library would send', () => {
+  const answered: Array<[string, string, string]> = [
+    ['an event nested 5,000 deep', `420["echo",${deep(5000)}]`, 'INVALID_PAYLOAD'],
+    ['an event nested 50,000 deep', `420["echo",{"text":${deep(50_000)}}]`, 'INVALID_PAYLOAD'],
+    ['a __proto__ key', '420["echo",{"text":"x","__proto__":{"isAdmin":true}}]', 'INVALID_PAYLOAD'],
+    ['a name that is a number', '420[7,{"text":"x"}]', 'UNKNOWN_EVENT'],
+    ['a name of Object.prototype', '420["hasOwnProperty",{}]', 'UNKNOWN_EVENT'],
+    ['a name of 50,000 characters', `420["${'x'.repeat(50_000)}"]`, 'UNKNOWN_EVENT'],
+    ['ten arguments', '420["echo",1,2,3,4,5,6,7,8,9,10]', 'INVALID_PAYLOAD'],
+    ['a list for a payload', '420["echo",[]]', 'INVALID_PAYLOAD'],
+    ['a control event without payload', '420["$join"]', 'INVALID_PAYLOAD'],
+    ['a control event of the server', '420["$disconnect",{"code":"x"}]', 'UNKNOWN_EVENT'],
+    ['an event that is refused on the wire elsewhere', '420["error",{}]', 'UNKNOWN_EVENT'],
+  ]
+  test.each(answered)('is answered: %s', async (_case, frame, code) => {
+    const server = await startServer()
+    server.realtime.on('echo', ({ payload }) => payload)
+    const client = await rawClient(server, JSON.stringify({ token: await signToken('ada') }))
+    client.socket.send(frame)
+    await until(() => client.answers().length === 1)
+    expect(JSON.parse(client.answers()[0]!.slice(3))).toMatchObject([{ ok: false, error: { code } }])
+    expect(client.answers()[0]!.length).toBeLessThan(5000)
+    expect(({} as { isAdmin?: boolean }).isAdmin).toBeUndefined()
+  })
+
+  const survived: Array<[string, string]> = [
+    ['an event without a packet', '42'],
+    ['an empty event', '42[]'],
+    ['broken JSON', '42["echo",{'],
+    ['an object for an event', '42{"a":1}'],
+    ['a reserved name', '42["disconnect"]'],
+    ['another reserved name', '42["newListener",{}]'],
+    ['an answer to nothing', '43999999[{}]'],
+    ['an answer with a huge id', '4399999999999999999999999[{}]'],
+    ['an event with a huge id', '4299999999999999999999999["echo",{"text":"x"}]'],
+    ['binary without attachments', '451-["echo",{"_placeholder":true,"num":0}]'],
+    ['binary with a million attachments', '451000000-["echo",{}]'],
+    ['an attachment that is not there', '451-["echo",{"_placeholder":true,"num":7}]'],
+    ['a second CONNECT', '40{}'],
+    ['an unknown packet', '49'],
+    ['an unknown engine packet', '9'],
+    ['an upgrade that was not asked for', '5'],
+    ['a frame that is nothing', ''],
+    ['a lone surrogate', '42["echo",{"text":"\\ud800"}]'],
+    ['another namespace', '42/admin,["echo",{}]'],
+    ['CONNECT to another namespace', '40/admin,{}'],
+    ['an error packet', '44{"message":"x"}'],
+  ]
+  test.each(survived)('kills nobody else: %s', async (_case, frame) => {
+    const server = await startServer()
+    server.realtime.on('echo', ({ payload }) => payload)
+    const bystander = await server.client('eve')
+    const client = await rawClient(server, JSON.stringify({ token: await signToken('ada') }))
+    client.socket.send(frame)
+    expect(await bystander.request('echo', { text: 'alive' })).toEqual({ text: 'alive' })
+    expect(bystander.status).toBe('connected')
+    expect(server.errors).toEqual([])
+  })
+
+  test.each(['[]', '7', '"x"', '{"token":{"__proto__":1}}', `{"token":"${'x'.repeat(100_000)}"}`, '{"token":"\\u0000.\\u0000.\\u0000"}', '{"realtime":[]}', `{"realtime":{"protocol":1,"since":${deep(3000)}}}`])(
+    'as a handshake lets nobody in: %s',
+    async (auth) => {
+      const server = await startServer()
+      const client = await rawClient(server, auth)
+      await until(() => client.isClosed() || client.frames.some((frame) => frame.startsWith('44')))
+      expect(client.frames.some((frame) => frame.startsWith('40'))).toBe(false)
+      expect(server.realtime.io.of('/').sockets.size).toBe(0)
+      expect(server.errors).toEqual([])
+    },
+  )
+
+  test('many CONNECT at once make one connection', async () => {
+    const server = await startServer()
+    const token = await signToken('ada')
+    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+    onTestFinished(() => socket.terminate())
+    const frames: string[] = []
+    socket.on('message', (data) => frames.push(String(data)))
+    await until(() => frames.length === 1)
+    for (let attempt = 0; attempt < 50; attempt++) socket.send(`40${JSON.stringify({ token })}`)
+    await until(() => frames.some((frame) => frame.startsWith('40')) || socket.readyState === WebSocket.CLOSED)
+    expect(server.realtime.io.of('/').sockets.size).toBeLessThanOrEqual(1)
+    expect((await server.realtime.presence.devices('ada')).length).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('an Origin', () => {
+  const origin = ['https://app.example.com']
+
+  async function tryOrigin(server: TestServer, transport: 'polling' | 'websocket', header: string | undefined): Promise<boolean> {
+    const socket = server.stock({ token: await signToken('ada') }, { transports: [transport], ...(header !== undefined && { extraHeaders: { origin: header } }) })
+    return Promise.race([heard(socket, 'authenticated').then(() => true), heard(socket, 'connect_error').then(() => false)])
+  }
+
+  describe.each(['polling', 'websocket'] as const)('over %s', (transport) => {
+    test.each([undefined, 'https://app.example.com'])('%s is let in', async (header) => {
+      expect(await tryOrigin(await startServer({ cors: { origin } }), transport, header)).toBe(true)
+    })
+
+    test.each([
+      'null',
+      'http://app.example.com',
+      'https://app.example.com:8443',
+      'https://app.example.com.evil.example',
+      'https://evil-app.example.com',
+      'https://APP.example.com',
+      'https://app.example.com/',
+      'https://example.com',
+      'app.example.com',
+    ])('%s is kept out', async (header) => {
+      expect(await tryOrigin(await startServer({ cors: { origin } }), transport, header)).toBe(false)
+    })
+
+    test('of the server itself is let in by default, and no other', async () => {
+      const server = await startServer()
+      expect(await tryOrigin(server, transport, server.url)).toBe(true)
+      expect(await tryOrigin(server, transport, 'https://app.example.com')).toBe(false)
+    })
+
+    test('is decided by a function, and by nobody where that throws', async () => {
+      const server = await startServer({
+        cors: {
+          origin: (sent) => {
+            if (sent.includes('throw')) throw new Error('broken')
+            return sent === 'https://a.example'
+          },
+        },
+      })
+      expect(await tryOrigin(server, transport, 'https://a.example')).toBe(true)
+      expect(await tryOrigin(server, transport, 'https://b.example')).toBe(false)
+      expect(await tryOrigin(server, transport, 'https://throw.example')).toBe(false)
+      expect(server.errors.length).toBeGreaterThan(0)
+    })
+
+    test('that is missing is kept out where the server says so', async () => {
+      const server = await startServer({ cors: { origin, allowMissingOrigin: false } })
+      expect(await tryOrigin(server, transport, undefined)).toBe(false)
+    })
+  })
+})
+
+test('a client that never says who it is is let go', async () => {
+  const realtime = createRealtimeServer(contract, { authenticate: testJwt(), handshakeTimeoutMs: 1 })
+  const { port } = await realtime.listen(0)
+  onTestFinished(() => realtime.close({ drainMs: 0 }))
+  const socket = new WebSocket(`ws://localhost:${port}/socket.io/?EIO=4&transport=websocket`)
+  await new Promise((resolve) => socket.once('close', resolve))
+})
+
+test('a token is in no refusal, error or room', async () => {
+  const server = await startServer()
+  const token = await signToken('ada', { expiresInS: -5 })
+  const refusal = await refusalOf(server.stock({ token }))
+  const socket = server.stock({ token: await signToken('ada') })
+  await heard(socket, 'authenticated')
+  const rooms = [...server.realtime.io.of('/').adapter.rooms.keys()]
+  expect(JSON.stringify([refusal, server.errors, rooms])).not.toContain(token.slice(0, 20))
+})
