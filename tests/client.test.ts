@@ -1,11 +1,11 @@
 import { RealtimeError } from '@org/realtime-client'
+import { toManifest } from '@org/realtime-contracts'
 import { contract as orgContract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
-import { toManifest } from '@org/realtime-contracts'
 import { createRealtimeServer } from '@org/realtime-server'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { contract } from './contract.js'
-import { collect, createTestClient, rejection, signToken, startServer, testJwt, TRANSPORTS, until } from './harness.js'
+import { collect, createTestClient, rejection, signToken, startServer, TRANSPORTS, testJwt, until } from './harness.js'
 
 /** Breaks the transport of every connection, as a bad network does. */
 function breakTransports(server: Awaited<ReturnType<typeof startServer>>): void {
@@ -242,7 +242,10 @@ describe('request', () => {
       socket.on('done', (acknowledge: (answer: unknown) => void) => acknowledge('done'))
     })
     const client = await server.client('ada')
-    expect(await client.tryRequest('echo', { text: 'x' })).toMatchObject({ ok: false, error: { code: 'INVALID_REPLY', data: { issues: [{ path: ['text'] }] } } })
+    expect(await client.tryRequest('echo', { text: 'x' })).toMatchObject({
+      ok: false,
+      error: { code: 'INVALID_REPLY', data: { issues: [{ path: ['text'] }] } },
+    })
     expect(await client.tryRequest('done')).toMatchObject({ ok: false, error: { code: 'INVALID_REPLY' } })
   })
 })

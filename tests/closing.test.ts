@@ -2,7 +2,7 @@ import { createServer } from 'node:net'
 import { createRealtimeServer } from '@org/realtime-server'
 import { describe, expect, test, vi } from 'vitest'
 import { contract } from './contract.js'
-import { collect, createTestClient, heard, rejection, signToken, startServer, testJwt, TRANSPORTS, until } from './harness.js'
+import { collect, createTestClient, heard, rejection, signToken, startServer, TRANSPORTS, testJwt, until } from './harness.js'
 
 describe.each(TRANSPORTS)('close over %s', (transport) => {
   test('lets a reply in flight out, tells clients to come back, and frees the port', async () => {

@@ -1,5 +1,5 @@
-import type { Middleware } from '@org/realtime-server'
 import { RealtimeError } from '@org/realtime-client'
+import type { Middleware } from '@org/realtime-server'
 import { describe, expect, test } from 'vitest'
 import { collect, heard, signToken, startServer, TRANSPORTS, until } from './harness.js'
 
@@ -11,11 +11,7 @@ describe.each(TRANSPORTS)('events over %s', (transport) => {
     server.realtime.toUser('ada').emit('note', { text: 'for ada' })
     server.realtime.toAll().emit('note', { text: 'for all' })
     await until(() => heardBy.every((notes) => notes.some(({ text }) => text === 'for all')))
-    expect(heardBy).toEqual([
-      [{ text: 'for ada' }, { text: 'for all' }],
-      [{ text: 'for ada' }, { text: 'for all' }],
-      [{ text: 'for all' }],
-    ])
+    expect(heardBy).toEqual([[{ text: 'for ada' }, { text: 'for all' }], [{ text: 'for ada' }, { text: 'for all' }], [{ text: 'for all' }]])
   })
 
   test('leave out a device, or a user', async () => {
@@ -27,7 +23,11 @@ describe.each(TRANSPORTS)('events over %s', (transport) => {
     server.realtime.toUsers(['ada', 'eve', 'ada']).exceptUser('ada').emit('note', { text: 'only eve' })
     server.realtime.toAll().emit('note', { text: 'end' })
     await until(() => heardBy.every((notes) => notes.some(({ text }) => text === 'end')))
-    expect(heardBy.map((notes) => notes.map(({ text }) => text))).toEqual([['not eve', 'end'], ['not the laptop', 'not eve', 'end'], ['only eve', 'end']])
+    expect(heardBy.map((notes) => notes.map(({ text }) => text))).toEqual([
+      ['not eve', 'end'],
+      ['not the laptop', 'not eve', 'end'],
+      ['only eve', 'end'],
+    ])
   })
 
   test('are answered, with a date on both sides and its text between', async () => {
@@ -56,7 +56,9 @@ describe('an emit', () => {
   test('of what does not match throws at once, and sends nothing', async () => {
     const { realtime } = await startServer()
     const emit = () => realtime.toUser('ada').emit('note', { text: 7 as never })
-    expect(emit).toThrow(expect.objectContaining({ code: 'INVALID_PAYLOAD', origin: 'local', data: { issues: [{ path: ['text'], message: expect.any(String) }] } }))
+    expect(emit).toThrow(
+      expect.objectContaining({ code: 'INVALID_PAYLOAD', origin: 'local', data: { issues: [{ path: ['text'], message: expect.any(String) }] } }),
+    )
   })
 
   test('never carries a key that the contract does not have', async () => {
@@ -125,13 +127,41 @@ describe('a handler', () => {
   })
 
   test.each<[string, () => never | Promise<never>]>([
-    ['throws', () => { throw new Error('secret') }],
+    [
+      'throws',
+      () => {
+        throw new Error('secret')
+      },
+    ],
     ['rejects', () => Promise.reject(new Error('secret'))],
-    ['throws undefined', () => { throw undefined }],
-    ['throws the error of another client', () => { throw new RealtimeError('FORBIDDEN', 'secret', { origin: 'remote' }) }],
-    ['throws an error that it made itself', () => { throw new RealtimeError('NOT_FOUND', 'secret') }],
+    [
+      'throws undefined',
+      () => {
+        throw undefined
+      },
+    ],
+    [
+      'throws the error of another client',
+      () => {
+        throw new RealtimeError('FORBIDDEN', 'secret', { origin: 'remote' })
+      },
+    ],
+    [
+      'throws an error that it made itself',
+      () => {
+        throw new RealtimeError('NOT_FOUND', 'secret')
+      },
+    ],
     ['returns what does not match', () => ({ left: 'secret' }) as never],
-    ['returns a thenable that throws', () => ({ then() { throw new Error('secret') } }) as never],
+    [
+      'returns a thenable that throws',
+      () =>
+        ({
+          then() {
+            throw new Error('secret')
+          },
+        }) as never,
+    ],
   ])('that %s is answered INTERNAL, and the server is told', async (_case, handler) => {
     const server = await startServer()
     server.realtime.on('take', handler)
@@ -150,7 +180,10 @@ describe('a handler', () => {
     for (const id of ['code', 'data']) {
       expect(await client.tryRequest('take', { id })).toMatchObject({ ok: false, error: { code: 'INTERNAL' } })
     }
-    expect(server.errors.map(String)).toEqual([expect.stringContaining('does not declare the error "NOPE"'), expect.stringContaining('the data of NOT_FOUND does not match')])
+    expect(server.errors.map(String)).toEqual([
+      expect.stringContaining('does not declare the error "NOPE"'),
+      expect.stringContaining('the data of NOT_FOUND does not match'),
+    ])
   })
 
   test('cannot pass on the failure that another call made', async () => {
@@ -229,7 +262,10 @@ describe('what a client sends', () => {
     const socket = server.stock({ token: await signToken('ada') })
     await socket.emitWithAck('poke', null, { key: 'k', trace: 't' })
     await socket.emitWithAck('poke')
-    expect(metas).toEqual([[undefined, { key: 'k', trace: 't' }], [undefined, {}]])
+    expect(metas).toEqual([
+      [undefined, { key: 'k', trace: 't' }],
+      [undefined, {}],
+    ])
   })
 })
 
@@ -243,19 +279,23 @@ test('what only a bare Socket.IO listener handles stays with it', async () => {
 })
 
 describe('middleware', () => {
-  const requireRole = (role: string): Middleware<{ userId: string; role: string }> => async ({ user, fail }, next) => {
-    if (user.role !== role) throw fail('FORBIDDEN')
-    await next()
-  }
+  const requireRole =
+    (role: string): Middleware<{ userId: string; role: string }> =>
+    async ({ user, fail }, next) => {
+      if (user.role !== role) throw fail('FORBIDDEN')
+      await next()
+    }
 
   test('runs around the handler, the first one added outermost, those of the event inside', async () => {
     const { realtime, client } = await startServer()
     const order: string[] = []
-    const step = (name: string): Middleware => async ({ event }, next) => {
-      order.push(`${name} before ${event}`)
-      await next()
-      order.push(`${name} after`)
-    }
+    const step =
+      (name: string): Middleware =>
+      async ({ event }, next) => {
+        order.push(`${name} before ${event}`)
+        await next()
+        order.push(`${name} after`)
+      }
     realtime.use(step('first'))
     realtime.use(step('second'))
     realtime.on('echo', step('own'), ({ payload }) => {
@@ -276,10 +316,26 @@ describe('middleware', () => {
   })
 
   test.each<[string, Middleware]>([
-    ['throws', () => { throw new Error('broken') }],
-    ['rejects', async () => { throw new Error('broken') }],
+    [
+      'throws',
+      () => {
+        throw new Error('broken')
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('broken')
+      },
+    ],
     ['neither calls next nor throws', async () => {}],
-    ['throws after the handler', async (_context, next) => { await next(); throw new Error('broken') }],
+    [
+      'throws after the handler',
+      async (_context, next) => {
+        await next()
+        throw new Error('broken')
+      },
+    ],
   ])('that %s is answered INTERNAL', async (_case, middleware) => {
     const server = await startServer()
     server.realtime.use(middleware)

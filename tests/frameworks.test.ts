@@ -5,7 +5,7 @@ import Fastify from 'fastify'
 import Koa from 'koa'
 import { afterEach, describe, expect, test } from 'vitest'
 import { contract } from './contract.js'
-import { createTestClient, signToken, testJwt, TRANSPORTS } from './harness.js'
+import { createTestClient, signToken, TRANSPORTS, testJwt } from './harness.js'
 
 interface Host {
   readonly server: Server

@@ -1,6 +1,6 @@
-import type { Contract, Manifest, ContractOf, SideOf } from '@org/realtime-contracts'
 import { createRealtimeClient, type RealtimeClient, type RealtimeClientOptions } from '@org/realtime-client'
-import { createRealtimeServer, jwt, type BaseUser, type RealtimeServer, type RealtimeServerOptions } from '@org/realtime-server'
+import type { Contract, ContractOf, Manifest, SideOf } from '@org/realtime-contracts'
+import { type BaseUser, createRealtimeServer, jwt, type RealtimeServer, type RealtimeServerOptions } from '@org/realtime-server'
 import { SignJWT } from 'jose'
 import { io, type Socket } from 'socket.io-client'
 import { onTestFinished } from 'vitest'

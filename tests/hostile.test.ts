@@ -2,7 +2,7 @@ import { createRealtimeServer } from '@org/realtime-server'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { contract } from './contract.js'
-import { heard, refusalOf, signToken, startServer, testJwt, until, type TestServer } from './harness.js'
+import { heard, refusalOf, signToken, startServer, type TestServer, testJwt, until } from './harness.js'
 
 /** Speaks raw Engine.IO frames over a WebSocket, as nobody's library would. */
 async function rawClient(server: TestServer, auth: string) {
@@ -82,17 +82,23 @@ describe('a frame that no library would send', () => {
     expect(server.errors).toEqual([])
   })
 
-  test.each(['[]', '7', '"x"', '{"token":{"__proto__":1}}', `{"token":"${'x'.repeat(100_000)}"}`, '{"token":"\\u0000.\\u0000.\\u0000"}', '{"realtime":[]}', `{"realtime":{"protocol":1,"since":${deep(3000)}}}`])(
-    'as a handshake lets nobody in: %s',
-    async (auth) => {
-      const server = await startServer()
-      const client = await rawClient(server, auth)
-      await until(() => client.isClosed() || client.frames.some((frame) => frame.startsWith('44')))
-      expect(client.frames.some((frame) => frame.startsWith('40'))).toBe(false)
-      expect(server.realtime.io.of('/').sockets.size).toBe(0)
-      expect(server.errors).toEqual([])
-    },
-  )
+  test.each([
+    '[]',
+    '7',
+    '"x"',
+    '{"token":{"__proto__":1}}',
+    `{"token":"${'x'.repeat(100_000)}"}`,
+    '{"token":"\\u0000.\\u0000.\\u0000"}',
+    '{"realtime":[]}',
+    `{"realtime":{"protocol":1,"since":${deep(3000)}}}`,
+  ])('as a handshake lets nobody in: %s', async (auth) => {
+    const server = await startServer()
+    const client = await rawClient(server, auth)
+    await until(() => client.isClosed() || client.frames.some((frame) => frame.startsWith('44')))
+    expect(client.frames.some((frame) => frame.startsWith('40'))).toBe(false)
+    expect(server.realtime.io.of('/').sockets.size).toBe(0)
+    expect(server.errors).toEqual([])
+  })
 
   test('many CONNECT at once make one connection', async () => {
     const server = await startServer()
@@ -113,7 +119,10 @@ describe('an Origin', () => {
   const origin = ['https://app.example.com']
 
   async function tryOrigin(server: TestServer, transport: 'polling' | 'websocket', header: string | undefined): Promise<boolean> {
-    const socket = server.stock({ token: await signToken('ada') }, { transports: [transport], ...(header !== undefined && { extraHeaders: { origin: header } }) })
+    const socket = server.stock(
+      { token: await signToken('ada') },
+      { transports: [transport], ...(header !== undefined && { extraHeaders: { origin: header } }) },
+    )
     return Promise.race([heard(socket, 'authenticated').then(() => true), heard(socket, 'connect_error').then(() => false)])
   }
 

@@ -1,5 +1,5 @@
-import { toManifest } from '@org/realtime-contracts'
 import type { RealtimeError } from '@org/realtime-client'
+import { toManifest } from '@org/realtime-contracts'
 import { describe, expect, test, vi } from 'vitest'
 import { contract } from './contract.js'
 import { collect, createTestClient, heard, rejection, signToken, startServer, TRANSPORTS, until } from './harness.js'
@@ -25,7 +25,10 @@ describe.each(TRANSPORTS)('a room over %s', (transport) => {
     server.realtime.toRoom('group', 'a/b').emit('note', { text: 'left' })
     server.realtime.toAll().emit('note', { text: 'end' })
     await until(() => notes.every((heardNotes) => heardNotes.some(({ text }) => text === 'end')))
-    expect(notes.map((heardNotes) => heardNotes.map(({ text }) => text))).toEqual([['room', 'all', 'end'], ['all', 'end']])
+    expect(notes.map((heardNotes) => heardNotes.map(({ text }) => text))).toEqual([
+      ['room', 'all', 'end'],
+      ['all', 'end'],
+    ])
   })
 
   test('is entered again by itself after a reconnect', async () => {

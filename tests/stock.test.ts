@@ -32,7 +32,11 @@ describe.each([['polling'], ['websocket'], ['websocket', 'polling'], ['polling',
       return { success: true }
     })
     const { port } = await realtime.listen(0)
-    const page = new OldFrontEnd(`http://localhost:${port}`, await signToken('ada'), transports.filter((name) => TRANSPORTS.includes(name as 'polling')))
+    const page = new OldFrontEnd(
+      `http://localhost:${port}`,
+      await signToken('ada'),
+      transports.filter((name) => TRANSPORTS.includes(name as 'polling')),
+    )
     onTestFinished(async () => {
       page.socket.disconnect()
       await realtime.close({ drainMs: 0 })

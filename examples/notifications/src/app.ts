@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { contract } from '@org/realtime-contracts/events'
-import { createRealtimeServer, jwt, type EnvironmentOptions } from '@org/realtime-server'
+import { createRealtimeServer, type EnvironmentOptions, jwt } from '@org/realtime-server'
 import { NotificationStore } from './store.js'
 
 export type App = ReturnType<typeof createApp>

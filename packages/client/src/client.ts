@@ -19,23 +19,23 @@ import type {
   SideOf,
 } from '@org/realtime-contracts'
 import {
-  checkTimeout,
   CONTROL,
+  checkTimeout,
+  type DisconnectNotice,
   encodeArguments,
   fromWireError,
   invalidPayload,
   isObject,
-  readReply,
-  RealtimeError,
-  toWireError,
-  type DisconnectNotice,
   type JoinAnswer,
+  RealtimeError,
   type Reply,
   type Result,
+  readReply,
   type SessionFacts,
+  toWireError,
 } from '@org/realtime-contracts/wire'
 import { aborted, Connection, type ConnectionOptions, type Status } from './connection.js'
-import { JoinedRoom, toHold, type Room } from './room.js'
+import { JoinedRoom, type Room, toHold } from './room.js'
 import { stream } from './stream.js'
 
 export type RealtimeClientOptions = ConnectionOptions
@@ -99,7 +99,10 @@ export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
   /** As `on`, for the next such event only. */
   once<K extends ServerEvent<C> | keyof ClientEvents<C, V>>(event: K, listener: (payload: Listened<C, V, K>) => unknown): () => void
   /** The events as they come; keeps the newest 1,000 while nobody looks, survives reconnects, ends by `signal` or `close()`. */
-  events<K extends ServerEvent<C>>(event: K, options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<PayloadOf<C['serverToClient'][K], V>, void, undefined>
+  events<K extends ServerEvent<C>>(
+    event: K,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncIterableIterator<PayloadOf<C['serverToClient'][K], V>, void, undefined>
   /**
    * Sends an event and does not wait. While not connected it is dropped and told to `error` as `NOT_CONNECTED`;
    * so is what the server makes of it, where it fails.
@@ -188,7 +191,10 @@ class Client {
 
   async connect({ timeoutMs = CONNECT_TIMEOUT_MS, signal }: ConnectOptions = {}): Promise<SessionFacts> {
     checkTimeout(timeoutMs)
-    const ready = this.#connection.ready({ timeoutMs, signal }, () => new RealtimeError('UNAVAILABLE', `Not connected within ${timeoutMs} ms; dialling goes on`))
+    const ready = this.#connection.ready(
+      { timeoutMs, signal },
+      () => new RealtimeError('UNAVAILABLE', `Not connected within ${timeoutMs} ms; dialling goes on`),
+    )
     if (!signal?.aborted) this.#connection.open()
     await ready
     return this.session as SessionFacts // set before a connection is ready
@@ -259,7 +265,9 @@ class Client {
 
   handle(event: string, handler: AnswerHandler): () => void {
     if (typeof handler !== 'function' || this.#handlers.has(event)) {
-      throw new TypeError(`handle(${JSON.stringify(event)}): ${typeof handler === 'function' ? 'there is a handler already, and an event has one' : 'expected a function'}`)
+      throw new TypeError(
+        `handle(${JSON.stringify(event)}): ${typeof handler === 'function' ? 'there is a handler already, and an event has one' : 'expected a function'}`,
+      )
     }
     this.#handlers.set(event, handler)
     return () => {
@@ -531,7 +539,14 @@ class Client {
 
   #broken(cause: unknown, event: string | undefined): void {
     const heard = event !== 'error' && (this.#listeners.get('error')?.size ?? 0) > 0
-    if (heard) this.#tell('error', new RealtimeError('INTERNAL', `A listener or handler${event === undefined ? '' : ` of ${JSON.stringify(event)}`} failed`, { cause, ...(event !== undefined && { event }) }))
+    if (heard)
+      this.#tell(
+        'error',
+        new RealtimeError('INTERNAL', `A listener or handler${event === undefined ? '' : ` of ${JSON.stringify(event)}`} failed`, {
+          cause,
+          ...(event !== undefined && { event }),
+        }),
+      )
     else reportUnheard(cause)
   }
 }

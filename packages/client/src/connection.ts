@@ -1,4 +1,4 @@
-import { fromWireError, isObject, PROTOCOL_VERSION, RealtimeError, type DisconnectNotice, type SessionFacts } from '@org/realtime-contracts/wire'
+import { type DisconnectNotice, fromWireError, isObject, PROTOCOL_VERSION, RealtimeError, type SessionFacts } from '@org/realtime-contracts/wire'
 import { io, type Socket } from 'socket.io-client'
 
 /** `idle` before the first `connect()`; `refused` when the server said no for good; `closed` after `close()`. */
@@ -200,7 +200,12 @@ export class Connection {
     }
     const { code, reason: message, retryAfterMs } = this.#notice ?? {}
     const byServer = reason === 'io server disconnect' ? 'DISCONNECTED' : 'UNAVAILABLE'
-    this.#failed(fromWireError({ code: code ?? byServer, message: message ?? `The connection was lost: ${reason}`, data: retryAfterMs === undefined ? undefined : { retryAfterMs } }, byServer))
+    this.#failed(
+      fromWireError(
+        { code: code ?? byServer, message: message ?? `The connection was lost: ${reason}`, data: retryAfterMs === undefined ? undefined : { retryAfterMs } },
+        byServer,
+      ),
+    )
   }
 
   /** Every way to fail ends here: dial again, or give up. */
@@ -269,7 +274,9 @@ export function aborted(): RealtimeError {
 
 /** A refusal carries a wire error; anything else is a server that cannot be reached. */
 function toRefusal(error: Error & { data?: unknown }): RealtimeError {
-  return isObject(error.data) ? fromWireError(error.data, 'UNAVAILABLE') : new RealtimeError('UNAVAILABLE', `The server cannot be reached: ${error.message}`, { cause: error })
+  return isObject(error.data)
+    ? fromWireError(error.data, 'UNAVAILABLE')
+    : new RealtimeError('UNAVAILABLE', `The server cannot be reached: ${error.message}`, { cause: error })
 }
 
 function toAddress({ url, namespace = '/' }: ConnectionOptions): string {

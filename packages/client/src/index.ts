@@ -1,8 +1,9 @@
+export { type BuiltInErrorCode, type Issue, RealtimeError, type Result } from '@org/realtime-contracts/wire'
 export {
-  createRealtimeClient,
   type AnswerContext,
   type ClientEvents,
   type ConnectOptions,
+  createRealtimeClient,
   type EmitOptions,
   type RealtimeClient,
   type RealtimeClientOptions,
@@ -10,4 +11,3 @@ export {
 } from './client.js'
 export type { ConnectionOptions, Status } from './connection.js'
 export type { Room } from './room.js'
-export { RealtimeError, type BuiltInErrorCode, type Issue, type Result } from '@org/realtime-contracts/wire'

@@ -57,7 +57,13 @@ describe('a compiled schema', () => {
   })
 
   test('survives a codec or refinement that throws, and a value that overflows the stack', () => {
-    const throwing = compile(z.object({ a: z.string().refine(() => { throw new Error('secret') }) })).decode({ a: 'x' })
+    const throwing = compile(
+      z.object({
+        a: z.string().refine(() => {
+          throw new Error('secret')
+        }),
+      }),
+    ).decode({ a: 'x' })
     expect(throwing).toEqual({ ok: false, issues: [{ path: [], message: 'cannot be validated: Error' }] })
     let deep: unknown = 'x'
     for (let level = 0; level < 100_000; level++) deep = [deep]

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { Issue } from './errors.js'
-import type { SchemaFacts, Schema } from './schema.js'
+import type { Schema, SchemaFacts } from './schema.js'
 import { findNonJson, MAX_DEPTH } from './wire.js'
 
 /** A value that has crossed the border, or the reasons why it may not. */

@@ -17,13 +17,26 @@ describe('defineContract', () => {
     expect(eventNames(contract)).toEqual(['b', 'a', 'c'])
   })
 
-  test.each(['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener', 'authenticated', 'error', 'Error', 'DISCONNECT', 'NewListener', '$join', '$mine'])(
-    'refuses the reserved name %s in either direction',
-    (name) => {
-      expect(define({ serverToClient: { [name]: {} } })).toThrow(new RegExp(`contract "test": serverToClient "${name.replace('$', '\\$')}": the name is reserved`))
-      expect(define({ clientToServer: { [name]: {} } })).toThrow(/clientToServer .* reserved/)
-    },
-  )
+  test.each([
+    'connect',
+    'connect_error',
+    'disconnect',
+    'disconnecting',
+    'newListener',
+    'removeListener',
+    'authenticated',
+    'error',
+    'Error',
+    'DISCONNECT',
+    'NewListener',
+    '$join',
+    '$mine',
+  ])('refuses the reserved name %s in either direction', (name) => {
+    expect(define({ serverToClient: { [name]: {} } })).toThrow(
+      new RegExp(`contract "test": serverToClient "${name.replace('$', '\\$')}": the name is reserved`),
+    )
+    expect(define({ clientToServer: { [name]: {} } })).toThrow(/clientToServer .* reserved/)
+  })
 
   test.each(['', ' a', '1a', 'a b', 'ä', 'x'.repeat(65), '__proto__'])('refuses the malformed name %j', (name) => {
     expect(define({ serverToClient: Object.fromEntries([[name, {}]]) })).toThrow(TypeError)
@@ -90,7 +103,9 @@ describe('a schema without a JSON form', () => {
     ['a lazy schema that is a new one each time', z.lazy(lazily), /the same schema each time/],
   ])('is refused where the contract is defined: %s', (_case, schema, message) => {
     expect(define({ serverToClient: { thing: z.object({ a: z.array(z.object({ b: schema })) }) } })).toThrow(message)
-    expect(define({ serverToClient: { thing: z.object({ a: z.array(z.object({ b: schema })) }) } })).toThrow(/contract "test": serverToClient "thing", at payload\.a\[\]\.b/)
+    expect(define({ serverToClient: { thing: z.object({ a: z.array(z.object({ b: schema })) }) } })).toThrow(
+      /contract "test": serverToClient "thing", at payload\.a\[\]\.b/,
+    )
     expect(define({ clientToServer: { thing: { reply: z.object({ r: schema }) } } })).toThrow(/"thing", at reply\.r/)
     expect(define({ clientToServer: { thing: { reply: z.void(), errors: { BAD: schema } } } })).toThrow(/"thing", at errors\.BAD/)
     expect(define({ rooms: { thing: schema } })).toThrow(/room kind "thing", at id/)
@@ -98,7 +113,14 @@ describe('a schema without a JSON form', () => {
   })
 
   test.each<[string, z.ZodType]>([
-    ['a recursive getter', z.object({ get next() { return z.lazy(() => z.object({})).optional() } })],
+    [
+      'a recursive getter',
+      z.object({
+        get next() {
+          return z.lazy(() => z.object({})).optional()
+        },
+      }),
+    ],
     ['z.json()', z.json()],
     ['z.unknown()', z.unknown()],
     ['z.stringbool()', z.stringbool()],
@@ -124,8 +146,20 @@ describe('a schema without a JSON form', () => {
 })
 
 describe('mergeContracts', () => {
-  const left = defineContract({ name: 'left', version: '1.0.0', serverToClient: { a: z.object({}) }, rooms: { group: z.string() }, session: z.object({ role: z.string() }) })
-  const right = defineContract({ name: 'right', version: '2.0.0', serverToClient: { b: z.object({}) }, clientToServer: { a: z.object({ x: z.string() }) }, session: z.object({ tier: z.number() }) })
+  const left = defineContract({
+    name: 'left',
+    version: '1.0.0',
+    serverToClient: { a: z.object({}) },
+    rooms: { group: z.string() },
+    session: z.object({ role: z.string() }),
+  })
+  const right = defineContract({
+    name: 'right',
+    version: '2.0.0',
+    serverToClient: { b: z.object({}) },
+    clientToServer: { a: z.object({ x: z.string() }) },
+    session: z.object({ tier: z.number() }),
+  })
 
   test('holds the events, rooms and session fields of all parts', () => {
     const merged = mergeContracts({ name: 'both', version: '3.0.0' }, left, right)
@@ -151,7 +185,10 @@ describe('mergeContracts', () => {
   })
 
   test('refuses what two of them declare, naming it', () => {
-    const merge = (...parts: unknown[]) => () => mergeContracts({ name: 'x', version: '1.0.0' }, ...(parts as never[]))
+    const merge =
+      (...parts: unknown[]) =>
+      () =>
+        mergeContracts({ name: 'x', version: '1.0.0' }, ...(parts as never[]))
     expect(merge(left, left)).toThrow(/serverToClient event "a" is declared by more than one contract/)
     expect(merge(left, defineContract({ ...header, rooms: { group: z.string() } }))).toThrow(/room kind "group"/)
     expect(merge(left, defineContract({ ...header, session: z.object({ role: z.string() }) }))).toThrow(/session field "role"/)
@@ -178,7 +215,11 @@ describe('a fingerprint', () => {
   })
 
   test('does not change with the name or version, or a deprecation', () => {
-    const contract = defineContract({ name: 'other', version: '2.0.0', serverToClient: { a: { payload: z.object({ a: z.string(), b: z.int().min(0) }), deprecated: 'use b' } } })
+    const contract = defineContract({
+      name: 'other',
+      version: '2.0.0',
+      serverToClient: { a: { payload: z.object({ a: z.string(), b: z.int().min(0) }), deprecated: 'use b' } },
+    })
     expect(contract.fingerprint).toBe(base)
   })
 
@@ -231,7 +272,8 @@ describe("the organisation's contract", () => {
     const visit = (schema: z.core.$ZodType, path: string): void => {
       const { def } = schema._zod as z.core.$ZodTypes['_zod']
       const inner = 'innerType' in def ? def.innerType : undefined
-      if (z.globalRegistry.get(schema)?.description === undefined && (inner === undefined || z.globalRegistry.get(inner)?.description === undefined)) undescribed.push(path)
+      if (z.globalRegistry.get(schema)?.description === undefined && (inner === undefined || z.globalRegistry.get(inner)?.description === undefined))
+        undescribed.push(path)
       const object = inner ?? schema
       const shape = (object._zod as z.core.$ZodTypes['_zod']).def
       if (shape.type === 'object') for (const [key, field] of Object.entries(shape.shape)) visit(field, `${path}.${key}`)
@@ -244,7 +286,10 @@ describe("the organisation's contract", () => {
   })
 
   test.each<[keyof typeof orgContract.serverToClient, unknown]>([
-    ['notification:new', { notification: { id: '7', message: 'm', title: 't', type: 'x', data: { a: [1, { b: null }] } }, timestamp: '2026-01-01T00:00:00.000Z' }],
+    [
+      'notification:new',
+      { notification: { id: '7', message: 'm', title: 't', type: 'x', data: { a: [1, { b: null }] } }, timestamp: '2026-01-01T00:00:00.000Z' },
+    ],
     ['notification:new', { notification: { id: '7', message: 'm' }, timestamp: '2026-01-01T00:00:00.000Z' }],
     ['notification:read', { notificationId: '7', success: true }],
     ['notification:deleted', { notificationId: '7' }],

@@ -1,8 +1,8 @@
 import type * as z from 'zod'
-import { compileSchema, NO_DATA, type ContractCodec, type EventCodec, type ValueCodec } from './codec.js'
+import { type ContractCodec, compileSchema, type EventCodec, NO_DATA, type ValueCodec } from './codec.js'
 import { isBuiltInErrorCode } from './errors.js'
 import { toFingerprint } from './fingerprint.js'
-import { isPlainObject, isSchema, isVoid, readSchema, toObjectSchema, typeOf, type Schema, type WireModel } from './schema.js'
+import { isPlainObject, isSchema, isVoid, readSchema, type Schema, toObjectSchema, typeOf, type WireModel } from './schema.js'
 
 /** How an event is delivered. Only `'live'` (at most once, to who is connected) is supported so far. */
 export type Delivery = 'volatile' | 'live' | 'durable'
@@ -139,20 +139,18 @@ function assemble<C extends Omit<Contract, 'fingerprint'>>(parts: C): C & { read
 
 type UnionToIntersection<U> = (U extends unknown ? (value: U) => void : never) extends (value: infer I) => void ? I : never
 
-type MergedMap<Parts extends readonly Contract[], D extends Direction, Bound> = Flat<
-  UnionToIntersection<Parts[number][D]>
-> extends infer M extends Bound
-  ? M
-  : never
+type MergedMap<Parts extends readonly Contract[], D extends Direction, Bound> =
+  Flat<UnionToIntersection<Parts[number][D]>> extends infer M extends Bound ? M : never
 type Flat<T> = { readonly [K in keyof T]: T[K] }
 
-type MergedSession<Parts extends readonly Contract[]> = Exclude<Parts[number]['session'], undefined> extends infer S
-  ? [S] extends [never]
-    ? undefined
-    : UnionToIntersection<S extends z.core.$ZodObject<infer Shape> ? Shape : never> extends infer Shape extends z.core.$ZodShape
-      ? z.ZodObject<Flat<Shape>>
-      : never
-  : never
+type MergedSession<Parts extends readonly Contract[]> =
+  Exclude<Parts[number]['session'], undefined> extends infer S
+    ? [S] extends [never]
+      ? undefined
+      : UnionToIntersection<S extends z.core.$ZodObject<infer Shape> ? Shape : never> extends infer Shape extends z.core.$ZodShape
+        ? z.ZodObject<Flat<Shape>>
+        : never
+    : never
 
 type Direction = 'serverToClient' | 'clientToServer' | 'rooms'
 type NamesIn<C extends Contract, D extends Direction> = C extends Contract ? keyof C[D] : never // of each member of a union
@@ -179,9 +177,21 @@ export function mergeContracts<const Parts extends readonly Contract[]>(
   MergedSession<Parts>
 > {
   const where = checkHeader(header)
-  const serverToClient = mergeRecords(parts.map((part) => part.serverToClient), where, 'the serverToClient event')
-  const clientToServer = mergeRecords(parts.map((part) => part.clientToServer), where, 'the clientToServer event')
-  const rooms = mergeRecords(parts.map((part) => part.rooms), where, 'the room kind')
+  const serverToClient = mergeRecords(
+    parts.map((part) => part.serverToClient),
+    where,
+    'the serverToClient event',
+  )
+  const clientToServer = mergeRecords(
+    parts.map((part) => part.clientToServer),
+    where,
+    'the clientToServer event',
+  )
+  const rooms = mergeRecords(
+    parts.map((part) => part.rooms),
+    where,
+    'the room kind',
+  )
   const sessions = parts.flatMap((part) => (part.session === undefined ? [] : [part.session]))
   const session = sessions.length > 1 ? mergeSessions(sessions, where) : sessions[0]
   const own = session === undefined ? undefined : compileSession(session, where)
@@ -382,14 +392,22 @@ function compileSession(session: SessionSchema, where: string): Part {
 }
 
 function pick(value: unknown, fields: readonly string[]): unknown {
-  return typeof value === 'object' && value !== null ? Object.fromEntries(fields.filter((field) => field in value).map((field) => [field, Reflect.get(value, field)])) : value
+  return typeof value === 'object' && value !== null
+    ? Object.fromEntries(fields.filter((field) => field in value).map((field) => [field, Reflect.get(value, field)]))
+    : value
 }
 
 function mergeSessions(sessions: readonly SessionSchema[], where: string): SessionSchema {
   if (!sessions.every(isPlainObject)) {
     throw new TypeError(`${where}: a session that is strict, loose or refined as a whole cannot be merged; use plain z.object()`)
   }
-  return toObjectSchema(mergeRecords(sessions.map((session) => session._zod.def.shape), where, 'the session field'))
+  return toObjectSchema(
+    mergeRecords(
+      sessions.map((session) => session._zod.def.shape),
+      where,
+      'the session field',
+    ),
+  )
 }
 
 function mergeRecords<T>(records: ReadonlyArray<{ readonly [key: string]: T }>, where: string, what: string): { [key: string]: T } {

@@ -19,6 +19,8 @@ export function toFingerprint(model: WireModel): string {
 
 function canonicalJson(model: WireModel): string {
   return JSON.stringify(model, (_key, value: WireModel) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))) : value,
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)))
+      : value,
   )
 }

@@ -1,21 +1,30 @@
+export type { Coded, ContractCodec, EventCodec, ValueCodec } from './codec.js'
 export {
-  defineContract,
-  eventNames,
-  mergeContracts,
-  toManifest,
   type Contract,
   type ContractDefinition,
   type ContractModel,
   type Delivery,
+  defineContract,
   type EventDefinition,
   type EventEntry,
   type EventMap,
+  eventNames,
   type Manifest,
+  mergeContracts,
   type RoomMap,
   type SessionSchema,
+  toManifest,
 } from './contract.js'
-export type { Coded, ContractCodec, EventCodec, ValueCodec } from './codec.js'
-export type { Schema, WireModel } from './schema.js'
+export {
+  type BuiltInError,
+  type BuiltInErrorCode,
+  type BuiltInErrorData,
+  type ErrorOrigin,
+  type Issue,
+  isBuiltInErrorCode,
+  RealtimeError,
+  type RealtimeErrorOptions,
+} from './errors.js'
 export type {
   Answered,
   ClientEvent,
@@ -38,15 +47,6 @@ export type {
   SideOf,
   ValueOf,
 } from './infer.js'
-export {
-  isBuiltInErrorCode,
-  RealtimeError,
-  type BuiltInError,
-  type BuiltInErrorCode,
-  type BuiltInErrorData,
-  type ErrorOrigin,
-  type Issue,
-  type RealtimeErrorOptions,
-} from './errors.js'
+export type { Schema, WireModel } from './schema.js'
 export type { DisconnectNotice, ErrorNotice, JoinAnswer, MembersNotice, RoomAddress, SessionEvents, SessionFacts } from './session.js'
-export { PROTOCOL_VERSION, type EventMeta, type Handshake, type Reply, type WireError } from './wire.js'
+export { type EventMeta, type Handshake, PROTOCOL_VERSION, type Reply, type WireError } from './wire.js'

@@ -15,7 +15,11 @@ export type ValueOf<S, V extends Side = 'domain'> = S extends { _zod: { output: 
   : undefined
 
 /** An event's payload; `undefined` for an event without one. */
-export type PayloadOf<E, V extends Side = 'domain'> = E extends { _zod: unknown } ? VoidAsUndefined<ValueOf<E, V>> : E extends { payload: infer P } ? VoidAsUndefined<ValueOf<P, V>> : undefined
+export type PayloadOf<E, V extends Side = 'domain'> = E extends { _zod: unknown }
+  ? VoidAsUndefined<ValueOf<E, V>>
+  : E extends { payload: infer P }
+    ? VoidAsUndefined<ValueOf<P, V>>
+    : undefined
 type VoidAsUndefined<T> = [T] extends [void] ? undefined : T
 
 /** What an event answers; `void` for an answer without data. */
@@ -25,7 +29,11 @@ export type ReplyOf<E, V extends Side = 'domain'> = E extends { reply: infer R e
 export type ErrorsOf<E, V extends Side = 'domain'> = E extends { errors: infer Errors } ? { readonly [Code in keyof Errors]: ValueOf<Errors[Code], V> } : {}
 
 /** The declared errors of an event as a union on `code`. */
-export type DeclaredError<E, V extends Side = 'domain'> = { [Code in keyof ErrorsOf<E, V> & string]: RealtimeError<Code, ErrorsOf<E, V>[Code]> }[keyof ErrorsOf<E, V> & string]
+export type DeclaredError<E, V extends Side = 'domain'> = { [Code in keyof ErrorsOf<E, V> & string]: RealtimeError<Code, ErrorsOf<E, V>[Code]> }[keyof ErrorsOf<
+  E,
+  V
+> &
+  string]
 
 /** Everything a request of an event may fail with, as a union on `code`. */
 export type RequestError<E, V extends Side = 'domain'> = DeclaredError<E, V> | BuiltInError
@@ -59,7 +67,8 @@ export type SideOf<Source> = Source extends Contract ? 'domain' : 'wire'
 /** The envelope that answers an event, with its data and declared errors as they cross the wire. */
 export type ReplyEnvelope<E extends EventEntry> = Reply<
   ReplyOf<E, 'wire'>,
-  { [Code in keyof ErrorsOf<E, 'wire'> & string]: WireError<Code, ErrorsOf<E, 'wire'>[Code]> }[keyof ErrorsOf<E, 'wire'> & string] | WireError<BuiltInError['code']>
+  | { [Code in keyof ErrorsOf<E, 'wire'> & string]: WireError<Code, ErrorsOf<E, 'wire'>[Code]> }[keyof ErrorsOf<E, 'wire'> & string]
+  | WireError<BuiltInError['code']>
 >
 
 /** One event as Socket.IO's own map types put it: wire values, and the acknowledgement where it is answered. */

@@ -88,7 +88,11 @@ class SchemaReader {
       case 'literal':
         return { literal: def.values.map((value) => readLiteral(value, path)) }
       case 'enum':
-        return { enum: Object.values(def.entries).map((value) => readLiteral(value, path)).sort() }
+        return {
+          enum: Object.values(def.entries)
+            .map((value) => readLiteral(value, path))
+            .sort(),
+        }
       case 'template_literal':
         return { template: def.parts.map((part) => this.#readTemplatePart(part, path)) }
       case 'object':
@@ -102,7 +106,11 @@ class SchemaReader {
           ...(def.rest && { rest: this.read(def.rest, `${path}[]`) }),
         }
       case 'record':
-        return { keys: this.read(def.keyType, `${path}{key}`), values: this.read(def.valueType, `${path}{}`), ...(Reflect.get(def, 'partial') === true && { partial: true }) }
+        return {
+          keys: this.read(def.keyType, `${path}{key}`),
+          values: this.read(def.valueType, `${path}{}`),
+          ...(Reflect.get(def, 'partial') === true && { partial: true }),
+        }
       case 'union':
         return this.#readUnion(def, path)
       case 'intersection':
@@ -132,7 +140,9 @@ class SchemaReader {
   }
 
   #readObject(def: Extract<Def, { type: 'object' }>, path: string): WireModel {
-    const fields = Object.keys(def.shape).sort().map((key): [string, WireModel] => [key, this.read(def.shape[key]!, `${path}.${key}`)])
+    const fields = Object.keys(def.shape)
+      .sort()
+      .map((key): [string, WireModel] => [key, this.read(def.shape[key]!, `${path}.${key}`)])
     const others = def.catchall?._zod.def.type
     if (others === undefined) {
       return { object: Object.fromEntries(fields) }
@@ -143,7 +153,11 @@ class SchemaReader {
   #readUnion(def: Extract<Def, { type: 'union' }>, path: string): WireModel {
     const options = def.options.map((option, index) => this.read(option, `${path}(${index})`))
     const discriminator: unknown = Reflect.get(def, 'discriminator')
-    return { union: options, ...(typeof discriminator === 'string' && { discriminator }), ...(Reflect.get(def, 'inclusive') === false && discriminator === undefined && { exclusive: true }) }
+    return {
+      union: options,
+      ...(typeof discriminator === 'string' && { discriminator }),
+      ...(Reflect.get(def, 'inclusive') === false && discriminator === undefined && { exclusive: true }),
+    }
   }
 
   #readPipe(def: Extract<Def, { type: 'pipe' }>, path: string): WireModel {

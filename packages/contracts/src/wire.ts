@@ -1,5 +1,5 @@
 import type { EventCodec } from './codec.js'
-import { RealtimeError, type Issue } from './errors.js'
+import { type Issue, RealtimeError } from './errors.js'
 
 export * from './errors.js'
 export * from './session.js'
@@ -100,7 +100,13 @@ export function readReply(event: string, codec: EventCodec | undefined, answer: 
 }
 
 function invalidReply(event: string, issues: readonly Issue[]): Result {
-  return { ok: false, error: new RealtimeError('INVALID_REPLY', `The answer to ${JSON.stringify(event)} does not match the contract: ${describeIssues(issues)}`, { data: { issues }, event }) }
+  return {
+    ok: false,
+    error: new RealtimeError('INVALID_REPLY', `The answer to ${JSON.stringify(event)} does not match the contract: ${describeIssues(issues)}`, {
+      data: { issues },
+      event,
+    }),
+  }
 }
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1 // a longer timer fires at once

@@ -1,9 +1,9 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { isObject, parseHandshake, RealtimeError, toWireError, type SessionFacts } from '@org/realtime-contracts/wire'
+import { isObject, parseHandshake, RealtimeError, type SessionFacts, toWireError } from '@org/realtime-contracts/wire'
 import type { ExtendedError, Socket } from 'socket.io'
 import { Connection, toSession } from './connection.js'
 import type { Device, Report } from './dispatch.js'
-import { identify, refusal, type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser } from './identity.js'
+import { type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser, identify, refusal } from './identity.js'
 import { deviceRoom, userRoom } from './rooms.js'
 
 /** Lets clients in, and lets those that are in prove again who they are. */

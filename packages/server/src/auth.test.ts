@@ -1,8 +1,8 @@
 import { createHmac, createPrivateKey, generateKeyPairSync, sign as signBytes } from 'node:crypto'
 import { createServer } from 'node:http'
+import { exportJWK, SignJWT } from 'jose'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod'
-import { exportJWK, SignJWT } from 'jose'
 import { jwt } from './auth.js'
 import type { Authenticator } from './identity.js'
 
@@ -78,12 +78,15 @@ describe('jwt() is not made', () => {
     expect(make).not.toThrow(SECRET)
   })
 
-  test.each([SECRET, Buffer.from(SECRET), 'k9#fj2lsdkfj203jfsdlkfj2309fjslkdfj', 'test-secret-test-secret-test-secret-42', Buffer.from(crypto.getRandomValues(new Uint8Array(48))).toString('base64')])(
-    'but it is with a good secret',
-    async (secret) => {
-      expect(await codeOf(jwt({ ...any, secret }), forge(good(), undefined, secret as string))).toBe('let in')
-    },
-  )
+  test.each([
+    SECRET,
+    Buffer.from(SECRET),
+    'k9#fj2lsdkfj203jfsdlkfj2309fjslkdfj',
+    'test-secret-test-secret-test-secret-42',
+    Buffer.from(crypto.getRandomValues(new Uint8Array(48))).toString('base64'),
+  ])('but it is with a good secret', async (secret) => {
+    expect(await codeOf(jwt({ ...any, secret }), forge(good(), undefined, secret as string))).toBe('let in')
+  })
 })
 
 describe('a token is let in', () => {
@@ -163,7 +166,14 @@ test('issuer, audience and type are checked where they are given', async () => {
   const header = { alg: 'HS256', typ: 'at+jwt' }
   expect(await codeOf(authenticator, forge(claims, header))).toBe('let in')
   expect(await codeOf(authenticator, forge({ ...claims, iss: 'https://id2.example.com' }, header))).toBe('let in')
-  for (const wrong of [{ iss: 'https://id.example.com/' }, { iss: undefined }, { iss: ['https://id.example.com'] }, { aud: 'real' }, { aud: undefined }, { aud: [] }]) {
+  for (const wrong of [
+    { iss: 'https://id.example.com/' },
+    { iss: undefined },
+    { iss: ['https://id.example.com'] },
+    { aud: 'real' },
+    { aud: undefined },
+    { aud: [] },
+  ]) {
     expect(await codeOf(authenticator, forge({ ...claims, ...wrong }, header))).toBe('UNAUTHENTICATED')
   }
   for (const typ of ['JWT', undefined, 'at+jwt2']) {
@@ -179,7 +189,11 @@ test('the user is made of verified and checked claims', async () => {
     user: ({ sub, role, since, jti }) => ({ userId: sub, role, since, jti }),
   })
   const exp = nowS() + 60
-  const result = await authenticator.authenticate({ token: forge({ sub: 'ada', exp, role: 'admin', since: '7', jti: 't-1', other: 1 }), headers: {}, address: '' })
+  const result = await authenticator.authenticate({
+    token: forge({ sub: 'ada', exp, role: 'admin', since: '7', jti: 't-1', other: 1 }),
+    headers: {},
+    address: '',
+  })
   expect(result).toEqual({ user: { userId: 'ada', role: 'admin', since: 7, jti: 't-1' }, expiresAtMs: exp * 1000, tokenId: 't-1' })
   expect(await codeOf(authenticator, forge({ ...good(), role: 'root' }))).toBe('UNAUTHENTICATED')
   expect(await codeOf(authenticator, forge(good()))).toBe('UNAUTHENTICATED')
@@ -243,7 +257,11 @@ describe('a key set', () => {
     const address = server.address()
     return { state, url: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}/jwks` }
   }
-  const sign = (kid: string, header = {}) => new SignJWT({ sub: 'ada' }).setProtectedHeader({ alg: 'RS256', kid, ...header }).setExpirationTime('1h').sign(rsa.privateKey)
+  const sign = (kid: string, header = {}) =>
+    new SignJWT({ sub: 'ada' })
+      .setProtectedHeader({ alg: 'RS256', kid, ...header })
+      .setExpirationTime('1h')
+      .sign(rsa.privateKey)
 
   test('is fetched once, and an unknown key does not fetch it again at once', async () => {
     const { state, url } = await serveKeys()

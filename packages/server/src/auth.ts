@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import type { Schema, ValueOf } from '@org/realtime-contracts'
 import { RealtimeError } from '@org/realtime-contracts/wire'
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose'
-import { isUserId, refusal, type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser } from './identity.js'
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose'
+import { type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser, isUserId, refusal } from './identity.js'
 import { checkAlgorithms, toKeySetUrl, toPublicKey, toSecretKey } from './key.js'
 
 /** The claims that RFC 7519 registers, once a token is verified. `sub` is the user id, wherever the token carries it. */
@@ -226,7 +226,11 @@ function assertTimes({ exp, iat, nbf }: JWTPayload, maxLifetimeS: number): numbe
   return expiresS
 }
 
-async function toClaims<S extends Schema | undefined, User extends BaseUser>(payload: JWTPayload, exp: number, options: JwtOptions<S, User>): Promise<Claims<S>> {
+async function toClaims<S extends Schema | undefined, User extends BaseUser>(
+  payload: JWTPayload,
+  exp: number,
+  options: JwtOptions<S, User>,
+): Promise<Claims<S>> {
   // Without a prototype, a claim named __proto__ or toString is only a claim.
   const all: { [claim: string]: unknown } = Object.assign(Object.create(null), payload)
   const sub: unknown = options.subject ? options.subject(all) : all['sub']

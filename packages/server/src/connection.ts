@@ -1,9 +1,9 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { describeIssues, type DisconnectNotice, type SessionFacts, type WireError } from '@org/realtime-contracts/wire'
+import { type DisconnectNotice, describeIssues, type SessionFacts, type WireError } from '@org/realtime-contracts/wire'
 import type { Socket } from 'socket.io'
 import type { Device, Sender } from './dispatch.js'
 import type { Authentication, BaseUser } from './identity.js'
-import { userRoom, type Room } from './rooms.js'
+import { type Room, userRoom } from './rooms.js'
 
 /** Why a connection ends, as the client is told. */
 export interface CloseReason extends DisconnectNotice {
@@ -173,4 +173,3 @@ export class Connections<User extends BaseUser> {
 function deviceKey({ user, device }: { user: BaseUser; device: Device }): string {
   return `${userRoom(user.userId)} ${device.id}`
 }
-

@@ -1,9 +1,21 @@
-import type { Answered, Contract, EventCodec, PayloadArguments, PayloadOf, RealtimeError, ReplyOf, RequestError, RoomId, RoomKind, ServerEvent } from '@org/realtime-contracts'
+import type {
+  Answered,
+  Contract,
+  EventCodec,
+  PayloadArguments,
+  PayloadOf,
+  RealtimeError,
+  ReplyOf,
+  RequestError,
+  RoomId,
+  RoomKind,
+  ServerEvent,
+} from '@org/realtime-contracts'
 import { checkTimeout, encodeArguments, findNonJson, MAX_DEPTH, readReply } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Connections } from './connection.js'
 import type { BaseUser } from './identity.js'
-import { deviceRoom, userRoom, type RoomNames } from './rooms.js'
+import { deviceRoom, type RoomNames, userRoom } from './rooms.js'
 
 /** Reserved for what a later version can say about one emit. */
 export type EmitOptions = Readonly<Record<never, never>>

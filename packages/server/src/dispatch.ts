@@ -1,5 +1,16 @@
 import type { ClientEvent, Coded, Contract, ErrorsOf, EventCodec, PayloadOf, ReplyOf, Schema, ValueCodec } from '@org/realtime-contracts'
-import { describeIssues, findNonJson, invalidPayload, isObject, MAX_DEPTH, RealtimeError, toWireError, type EventMeta, type Reply, type WireError } from '@org/realtime-contracts/wire'
+import {
+  describeIssues,
+  type EventMeta,
+  findNonJson,
+  invalidPayload,
+  isObject,
+  MAX_DEPTH,
+  RealtimeError,
+  type Reply,
+  toWireError,
+  type WireError,
+} from '@org/realtime-contracts/wire'
 import type { BaseUser } from './identity.js'
 
 /** One client instance, kept across its reconnects; the socket's id for stock clients. An address, not a credential. */
@@ -140,7 +151,10 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     const control = this.#controls.get(answer.event)
     const route = this.#routes.get(answer.event)
     if (control !== undefined) {
-      this.#settle(attempt(() => control(inbound.payload, sender)), (outcome) => answer.control(outcome))
+      this.#settle(
+        attempt(() => control(inbound.payload, sender)),
+        (outcome) => answer.control(outcome),
+      )
     } else if (route !== undefined) {
       this.#call(route, inbound, answer, sender)
     } else {
@@ -209,7 +223,9 @@ function decodeArguments(args: readonly unknown[]): ({ readonly ok: true } & Inb
 const MAX_META_LENGTH = 128
 
 function isMeta(value: unknown): value is EventMeta {
-  return isObject(value) && ['key', 'trace'].every((name) => value[name] === undefined || (typeof value[name] === 'string' && value[name].length <= MAX_META_LENGTH))
+  return (
+    isObject(value) && ['key', 'trace'].every((name) => value[name] === undefined || (typeof value[name] === 'string' && value[name].length <= MAX_META_LENGTH))
+  )
 }
 
 function decodePayload(codec: ValueCodec | undefined, { payload }: Inbound): Coded {
@@ -259,7 +275,14 @@ async function runThrough<User>(steps: ReadonlyArray<Middleware<User>>, handler:
   } catch (error) {
     return failWith(error)
   }
-  return outcome ?? failWith(new Error(`A middleware of ${JSON.stringify(context.event)} neither called next() nor threw: await next() to let the event through, throw fail(...) to refuse it`))
+  return (
+    outcome ??
+    failWith(
+      new Error(
+        `A middleware of ${JSON.stringify(context.event)} neither called next() nor threw: await next() to let the event through, throw fail(...) to refuse it`,
+      ),
+    )
+  )
 }
 
 const OPEN_FAILURES: ReadonlySet<string> = new Set<keyof OpenFailures>(['FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE'])

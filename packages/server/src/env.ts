@@ -1,6 +1,6 @@
+import { toSecretKey } from './key.js'
 import type { CorsOptions } from './origin.js'
 import { createOriginCheck } from './origin.js'
-import { toSecretKey } from './key.js'
 
 /** What {@link optionsFromEnv} reads. */
 export interface EnvironmentOptions {
@@ -72,7 +72,12 @@ function toCors(text: string | undefined): CorsOptions {
   if (text === undefined) {
     return {}
   }
-  const cors = { origin: text.split(',').map((origin) => origin.trim()).filter((origin) => origin !== '') }
+  const cors = {
+    origin: text
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter((origin) => origin !== ''),
+  }
   try {
     createOriginCheck(cors)
   } catch (cause) {

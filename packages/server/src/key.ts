@@ -1,4 +1,4 @@
-import { createPublicKey, createSecretKey, KeyObject, type JsonWebKey } from 'node:crypto'
+import { createPublicKey, createSecretKey, type JsonWebKey, KeyObject } from 'node:crypto'
 import { isObject } from '@org/realtime-contracts/wire'
 
 const FAMILIES: Readonly<Record<string, readonly string[]>> = {
@@ -26,7 +26,9 @@ export function checkAlgorithms(algorithms: readonly string[] | undefined): stri
 function familyOf(algorithm: unknown): string {
   const family = Object.keys(FAMILIES).find((name) => FAMILIES[name]!.includes(String(algorithm)))
   if (family === undefined) {
-    throw new TypeError(`jwt: ${JSON.stringify(algorithm)} is not an algorithm for a public key; use one of ${Object.values(FAMILIES).flat().join(', ')}. For HS256 give secret instead`)
+    throw new TypeError(
+      `jwt: ${JSON.stringify(algorithm)} is not an algorithm for a public key; use one of ${Object.values(FAMILIES).flat().join(', ')}. For HS256 give secret instead`,
+    )
   }
   return family
 }
@@ -44,7 +46,9 @@ export function toSecretKey(secret: string | Uint8Array | undefined): KeyObject 
     throw new TypeError('jwt: secret is a PEM, JWK or DER key. Give it as publicKey, with algorithms; as a secret, whoever knows the public key could sign')
   }
   if (bytes.length < MIN_SECRET_BYTES) {
-    throw new TypeError(`jwt: secret has ${bytes.length * 8} bits and needs ${MIN_SECRET_BYTES * 8} (${MIN_SECRET_BYTES} bytes). Make one with: openssl rand -base64 48`)
+    throw new TypeError(
+      `jwt: secret has ${bytes.length * 8} bits and needs ${MIN_SECRET_BYTES * 8} (${MIN_SECRET_BYTES} bytes). Make one with: openssl rand -base64 48`,
+    )
   }
   if (isWeak(bytes.toString('latin1'))) {
     throw new TypeError('jwt: secret is easily guessed. Make one with: openssl rand -base64 48')
@@ -88,17 +92,38 @@ function isDer(bytes: Buffer): boolean {
   return bytes.length === 2 + lengthBytes + bytes.readUIntBE(2, lengthBytes)
 }
 
-const PUBLISHED_SECRETS = ['your-256-bit-secret', 'a-string-secret-at-least-256-bits-long', 'your-secret-key', 'change-me', 'changeme', 'supersecret', 'super-secret', 'mysecret']
+const PUBLISHED_SECRETS = [
+  'your-256-bit-secret',
+  'a-string-secret-at-least-256-bits-long',
+  'your-secret-key',
+  'change-me',
+  'changeme',
+  'supersecret',
+  'super-secret',
+  'mysecret',
+]
 const MIN_DISTINCT_CHARACTERS = 5
 const MAX_REPEATED_UNIT = 8
 
 function isWeak(secret: string): boolean {
-  return new Set(secret).size < MIN_DISTINCT_CHARACTERS || isRepetition(secret) || isSequence(secret) || PUBLISHED_SECRETS.some((known) => secret.toLowerCase().startsWith(known))
+  return (
+    new Set(secret).size < MIN_DISTINCT_CHARACTERS ||
+    isRepetition(secret) ||
+    isSequence(secret) ||
+    PUBLISHED_SECRETS.some((known) => secret.toLowerCase().startsWith(known))
+  )
 }
 
 /** One short text again and again, such as `secretsecretsecret`. */
 function isRepetition(secret: string): boolean {
-  return Array.from({ length: MAX_REPEATED_UNIT }, (_, index) => index + 1).some((length) => secret === secret.slice(0, length).repeat(Math.ceil(secret.length / length)).slice(0, secret.length))
+  return Array.from({ length: MAX_REPEATED_UNIT }, (_, index) => index + 1).some(
+    (length) =>
+      secret ===
+      secret
+        .slice(0, length)
+        .repeat(Math.ceil(secret.length / length))
+        .slice(0, secret.length),
+  )
 }
 
 /** Characters that only count up or down, such as `0123456789…` or `abcdefgh…`, which may start again. */

@@ -53,7 +53,9 @@ function checkOrigin(origin: unknown): string {
   const parsed = typeof origin === 'string' ? tryParse(origin) : undefined
   if (parsed === undefined || parsed.origin !== origin) {
     const hint = parsed !== undefined && parsed.origin !== 'null' ? `; did you mean ${JSON.stringify(parsed.origin)}?` : ''
-    throw new TypeError(`cors.origin: ${JSON.stringify(origin)} is not an origin, such as https://app.example.com: a scheme, a host and perhaps a port, in lower case, without a slash at the end${hint}`)
+    throw new TypeError(
+      `cors.origin: ${JSON.stringify(origin)} is not an origin, such as https://app.example.com: a scheme, a host and perhaps a port, in lower case, without a slash at the end${hint}`,
+    )
   }
   return parsed.origin
 }

@@ -1,9 +1,9 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { isObject, RealtimeError, type JoinAnswer, type MembersNotice } from '@org/realtime-contracts/wire'
+import { isObject, type JoinAnswer, type MembersNotice, RealtimeError } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Connection, Connections } from './connection.js'
 import type { Device, Report } from './dispatch.js'
-import { isUserId, type BaseUser } from './identity.js'
+import { type BaseUser, isUserId } from './identity.js'
 
 const MAX_ROOM_ID_LENGTH = 256
 const SOCKET_ID_LENGTH = 20
@@ -155,7 +155,10 @@ export class Rooms<User extends BaseUser> {
       } catch (error) {
         await connection.leave(room)
         const { code, message } = error instanceof RealtimeError ? error : new RealtimeError('INTERNAL', 'The server failed to authorize this')
-        connection.sendError({ code, message: `No longer in the room ${room.kind} ${JSON.stringify(room.wireId)}: ${message}`, data: { kind: room.kind, id: room.wireId } }, '$join')
+        connection.sendError(
+          { code, message: `No longer in the room ${room.kind} ${JSON.stringify(room.wireId)}: ${message}`, data: { kind: room.kind, id: room.wireId } },
+          '$join',
+        )
       }
     }
   }

@@ -3,15 +3,15 @@ import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { ClientEvent, Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
 import { CONTROL } from '@org/realtime-contracts/wire'
-import { Server as SocketServer, type Namespace } from 'socket.io'
+import { type Namespace, Server as SocketServer } from 'socket.io'
 import { Admission, unavailable } from './admission.js'
-import { Connections, type Connection } from './connection.js'
+import { type Connection, Connections } from './connection.js'
 import { Delivery, type Target, type UserTarget } from './delivery.js'
 import { Dispatcher, type Handler, type Middleware, type Report } from './dispatch.js'
-import { toAuthenticator, type AuthenticateFunction, type Authenticator, type BaseUser } from './identity.js'
-import { createOriginCheck, type CorsOptions, type OriginCheck } from './origin.js'
+import { type AuthenticateFunction, type Authenticator, type BaseUser, toAuthenticator } from './identity.js'
+import { type CorsOptions, createOriginCheck, type OriginCheck } from './origin.js'
 import { MemoryPresence, type PresenceReader } from './presence.js'
-import { RoomNames, Rooms, userRoom, type RoomRule } from './rooms.js'
+import { RoomNames, type RoomRule, Rooms, userRoom } from './rooms.js'
 
 export interface RealtimeServerOptions<C extends Contract, User extends BaseUser & SessionFields<C>> {
   /** Who a client is: `jwt({ ... })`, or a function of your own. */
@@ -181,7 +181,9 @@ class Realtime<User extends BaseUser> {
       throw new TypeError('attach: this realtime server is attached, or listens, already')
     }
     if (typeof server !== 'object' || typeof server?.on !== 'function' || typeof server.listen !== 'function') {
-      throw new TypeError('attach: expected a node:http Server. For Express: attach(createServer(app)); for Fastify: attach(app.server); for Koa: attach(createServer(app.callback()))')
+      throw new TypeError(
+        'attach: expected a node:http Server. For Express: attach(createServer(app)); for Fastify: attach(app.server); for Koa: attach(createServer(app.callback()))',
+      )
     }
     this.#attached = true
     this.io.attach(server)
