@@ -134,8 +134,9 @@ describe('connect', () => {
     expect(client.status).toBe('refused')
   })
 
-  test.each([[{ url: 'http://localhost:1/chat' }], [{ url: 'nonsense' }], [{}]])('makes no client of %j', (options) => {
-    expect(() => createTestClient(contract, options)).toThrow(TypeError)
+  test('needs a url', () => {
+    expect(() => createTestClient(contract, {} as never)).toThrow(/url is required/)
+    expect(() => createTestClient(contract, { url: '' })).toThrow(TypeError)
   })
 })
 
@@ -326,7 +327,7 @@ describe('listeners', () => {
     const client = createTestClient(contract, { url: 'http://127.0.0.1:1' })
     expect(() => client.on('note', undefined as never)).toThrow(TypeError)
     client.handle('confirm', () => ({ yes: true }))
-    expect(() => client.handle('confirm', () => ({ yes: true }))).toThrow(/handler already/)
+    expect(() => client.handle('confirm', () => ({ yes: true }))).toThrow(/takes one handler/)
   })
 })
 
@@ -355,11 +356,9 @@ describe('events', () => {
     const server = await startServer()
     const client = await server.client('ada')
     const iterator = client.events('note')
-    const first = iterator.next()
     const all = collect((add) => client.on('note', add))
     for (let n = 0; n < 1500; n++) server.realtime.toUser('ada').emit('note', { text: 'x', n })
     await until(() => all.length === 1500)
-    expect((await first).value).toEqual({ text: 'x', n: 0 })
     expect((await iterator.next()).value).toEqual({ text: 'x', n: 500 })
     client.close()
     let rest = 0

@@ -2,10 +2,8 @@ import type {
   Answered,
   ClientEvent,
   Contract,
-  ContractCodec,
   ContractOf,
   ErrorsOf,
-  EventCodec,
   Manifest,
   PayloadArguments,
   PayloadOf,
@@ -22,21 +20,20 @@ import {
   CONTROL,
   checkTimeout,
   type DisconnectNotice,
-  encodeArguments,
+  type ErrorNotice,
   fromWireError,
-  invalidPayload,
-  isObject,
-  type JoinAnswer,
+  type MembersNotice,
   RealtimeError,
-  type Reply,
   type Result,
-  readReply,
   type SessionFacts,
-  toWireError,
 } from '@org/realtime-contracts/wire'
-import { aborted, Connection, type ConnectionOptions, type Status } from './connection.js'
-import { JoinedRoom, type Room, toHold } from './room.js'
-import { stream } from './stream.js'
+import { createAnswers } from './answers.js'
+import { type ClientBorder, wireBorder } from './border.js'
+import { type ConnectionOptions, createConnection, onAbort, type Status } from './connection.js'
+import { addTo, createListeners, type Listener } from './listeners.js'
+import { control, exchange, type RequestOptions } from './requests.js'
+import { createRooms, type Room } from './rooms.js'
+import { createStream } from './stream.js'
 
 export type RealtimeClientOptions = ConnectionOptions
 
@@ -44,14 +41,6 @@ export interface ConnectOptions {
   /** When to give up waiting, in milliseconds; dialling goes on. @default 20_000 */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
-}
-
-export interface RequestOptions {
-  /** How long all of it may take, waiting for a connection included, in milliseconds. @default 10_000 */
-  readonly timeoutMs?: number
-  readonly signal?: AbortSignal
-  /** Whether to fail with `NOT_CONNECTED` at once, rather than to wait for a connection. @default false */
-  readonly failFast?: boolean
 }
 
 /** Reserved for what a later version can say about one emit. */
@@ -139,424 +128,129 @@ export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
   close(): void
 }
 
-const CONNECT_TIMEOUT_MS = 20_000
-const REQUEST_TIMEOUT_MS = 10_000
-
 /**
  * Makes the client side of a contract, or of its manifest. It connects on `connect()`.
  * @throws TypeError for options that are missing or wrong.
  */
 export function createRealtimeClient<const Source extends Contract | Manifest>(
   source: Source,
-  options: RealtimeClientOptions = {},
+  options: RealtimeClientOptions,
 ): RealtimeClient<ContractOf<Source>, SideOf<Source>> {
-  // The implementation knows names and codecs; the interface gives them the types of this contract.
-  return new Client(source, options) as unknown as RealtimeClient<ContractOf<Source>, SideOf<Source>>
+  // The implementation knows names and values; the interface gives them the types of this contract.
+  return createClient(source, options) as unknown as RealtimeClient<ContractOf<Source>, SideOf<Source>>
 }
 
-type Listener = (payload: unknown) => unknown
-type AnswerHandler = (payload: unknown, context: { fail(code: string, data?: unknown): RealtimeError }) => unknown
+function createClient(source: Contract | Manifest, options: RealtimeClientOptions) {
+  if (!source?.fingerprint) {
+    throw new TypeError('createRealtimeClient: expected a contract, or its manifest')
+  }
+  const border: ClientBorder = 'codec' in source ? source.codec : wireBorder
+  const { clientToServer } = border
+  const subscribers = new Set<() => void>()
+  let session: SessionFacts | undefined
 
-class Client {
-  session: SessionFacts | undefined
-  readonly #codec: ContractCodec | undefined
-  readonly #connection: Connection
-  readonly #listeners = new Map<string, Set<Listener>>()
-  readonly #handlers = new Map<string, AnswerHandler>()
-  readonly #rooms = new Map<string, JoinedRoom>()
-  readonly #subscribers = new Set<() => void>()
+  const listeners = createListeners()
+  const { on, tell, callAll, guard } = listeners
+  const connection = createConnection(options, source, {
+    onAuthenticated(wire) {
+      adopt(wire)
+      rooms.enterAgain()
+      tell('authenticated', session)
+    },
+    onEvent(event, args) {
+      const payload = args[0]
+      if (event === 'error') tell(event, fromWireError(payload, 'INTERNAL', (payload as ErrorNotice | undefined)?.event))
+      else if (event === '$presence') rooms.change(payload as MembersNotice) // only the server of the SDK sends it
+      else if (event[0] === '$') tell(event, payload)
+      else answers.receive(event, args)
+    },
+    onError: (error) => tell('error', error),
+    onStatus: () => callAll(subscribers),
+  })
+  const { status, close, deviceId } = connection
+  const rooms = createRooms(connection, border, listeners)
+  const answers = createAnswers(border.serverToClient, listeners)
 
-  constructor(source: Contract | Manifest, options: RealtimeClientOptions) {
-    if (typeof source?.fingerprint !== 'string') {
-      throw new TypeError('createRealtimeClient: expected a contract, or its manifest')
-    }
-    this.#codec = 'codec' in source ? source.codec : undefined
-    this.#connection = new Connection(options, source, {
-      onAuthenticated: (session) => this.#authenticated(session),
-      onEvent: (event, args) => this.#receive(event, args),
-      onError: (error) => this.#tell('error', error),
-      onStatus: () => {
-        for (const subscriber of [...this.#subscribers]) this.#guard(subscriber)
-      },
-    })
+  /** Only the server of the SDK says it. @throws RealtimeError `INVALID_PAYLOAD` where it does not match the contract. */
+  function adopt(wire: unknown): SessionFacts {
+    const { success: _, ...facts } = wire as SessionFacts & { success: true }
+    session = border.decodeSession(facts)
+    // Where it fails, the server ends the connection in time, and the next one asks for a token again.
+    connection.renewBefore(session.expiresInMs, () => void guard(reauthenticate))
+    return session
   }
 
-  get status(): Status {
-    return this.#connection.status
+  async function reauthenticate(options?: RequestOptions): Promise<SessionFacts> {
+    return adopt(await control(connection, CONTROL.authenticate, { token: await connection.token() }, options))
   }
 
-  get deviceId(): string {
-    return this.#connection.deviceId
+  async function request(event: string, payload?: unknown, options?: RequestOptions): Promise<unknown> {
+    clientToServer.assertAnswered(event)
+    return clientToServer.decodeReply(event, await exchange(connection, event, clientToServer.encodeArguments(event, payload), options))
   }
 
-  async connect({ timeoutMs = CONNECT_TIMEOUT_MS, signal }: ConnectOptions = {}): Promise<SessionFacts> {
-    checkTimeout(timeoutMs)
-    const ready = this.#connection.ready(
-      { timeoutMs, signal },
-      () => new RealtimeError('UNAVAILABLE', `Not connected within ${timeoutMs} ms; dialling goes on`),
-    )
-    if (!signal?.aborted) this.#connection.open()
-    await ready
-    return this.session as SessionFacts // set before a connection is ready
-  }
+  const subscribe = (listener: () => void): (() => void) => addTo(subscribers, listener)
 
-  on(event: string, listener: Listener): () => void {
-    if (typeof listener !== 'function') {
-      throw new TypeError(`on(${JSON.stringify(event)}): expected a function`)
-    }
-    const listeners = this.#listeners.get(event) ?? new Set()
-    this.#listeners.set(event, listeners)
-    const entry: Listener = (payload) => listener(payload) // the same function may listen twice
-    listeners.add(entry)
-    return () => {
-      listeners.delete(entry)
-    }
-  }
+  return {
+    get status() {
+      return status()
+    },
+    get session() {
+      return session
+    },
+    deviceId,
+    on,
+    subscribe,
+    request,
+    reauthenticate,
+    join: rooms.join,
+    leave: rooms.leave,
+    handle: answers.handle,
+    close,
 
-  once(event: string, listener: Listener): () => void {
-    const off = this.on(event, (payload) => {
-      off()
-      return listener(payload)
-    })
-    return off
-  }
+    async connect({ timeoutMs = 20_000, signal }: ConnectOptions = {}) {
+      checkTimeout(timeoutMs)
+      if (!signal?.aborted) connection.open()
+      await connection.ready(timeoutMs, signal, 'UNAVAILABLE')
+      return session
+    },
 
-  events(event: string, { signal }: { signal?: AbortSignal } = {}): AsyncIterableIterator<unknown, void, undefined> {
-    return stream({
-      subscribe: (listener) => this.on(event, listener),
-      onEnd: (end) => {
-        const off = this.subscribe(() => {
-          if (this.status === 'closed') end()
-        })
-        signal?.addEventListener('abort', end)
-        if (signal?.aborted) end()
-        return () => {
-          off()
-          signal?.removeEventListener('abort', end)
-        }
-      },
-    })
-  }
-
-  emit(event: string, payload?: unknown): void {
-    const args = encodeArguments(event, this.#eventCodec('clientToServer', event), payload)
-    if (this.status === 'connected') {
-      this.#connection.socket.emit(event, ...args)
-    } else {
-      this.#tell('error', new RealtimeError('NOT_CONNECTED', `${JSON.stringify(event)} was not sent: not connected`, { event }))
-    }
-  }
-
-  async request(event: string, payload?: unknown, options?: RequestOptions): Promise<unknown> {
-    const result = await this.tryRequest(event, payload, options)
-    if (!result.ok) {
-      throw result.error
-    }
-    return result.data
-  }
-
-  async tryRequest(event: string, payload?: unknown, options?: RequestOptions): Promise<Result> {
-    const codec = this.#eventCodec('clientToServer', event)
-    if (codec !== undefined && codec.reply === undefined) {
-      throw new TypeError(`request: the event ${JSON.stringify(event)} has no reply in the contract; use emit`)
-    }
-    return this.#send(event, codec, payload, options)
-  }
-
-  handle(event: string, handler: AnswerHandler): () => void {
-    if (typeof handler !== 'function' || this.#handlers.has(event)) {
-      throw new TypeError(
-        `handle(${JSON.stringify(event)}): ${typeof handler === 'function' ? 'there is a handler already, and an event has one' : 'expected a function'}`,
-      )
-    }
-    this.#handlers.set(event, handler)
-    return () => {
-      if (this.#handlers.get(event) === handler) this.#handlers.delete(event)
-    }
-  }
-
-  async join(kind: string, id: unknown, options?: RequestOptions): Promise<Room> {
-    const room = this.#room(kind, id)
-    room.holders++
-    try {
-      room.entry ??= this.#enter(room, options)
-      await room.entry
-    } catch (error) {
-      room.holders--
-      room.entry = undefined
-      this.#forget(room)
-      throw error
-    }
-    return toHold(room, () => this.#release(room))
-  }
-
-  async leave(kind: string, id: unknown): Promise<void> {
-    const room = this.#room(kind, id)
-    room.holders = 0
-    await this.#release(room)
-  }
-
-  subscribe(listener: () => void): () => void {
-    this.#subscribers.add(listener)
-    return () => {
-      this.#subscribers.delete(listener)
-    }
-  }
-
-  async reauthenticate(options?: RequestOptions): Promise<SessionFacts> {
-    const token = await this.#connection.token()
-    this.#adopt((await this.#control(CONTROL.authenticate, { token }, options)) as SessionFacts) // only the server of the SDK answers it
-    return this.session as SessionFacts // just adopted
-  }
-
-  close(): void {
-    this.#connection.close()
-  }
-
-  #authenticated(session: SessionFacts): void {
-    this.#adopt(session)
-    for (const room of this.#rooms.values()) {
-      if (room.entered) void this.#enterAgain(room)
-    }
-    this.#tell('authenticated', this.session)
-  }
-
-  /** @throws RealtimeError `INVALID_PAYLOAD` where the session does not match the contract. */
-  #adopt({ success: _, userId, email, deviceId, expiresInMs, ...fields }: SessionFacts & { success?: true }): void {
-    const decoded = this.#codec?.session?.decode(fields) ?? { ok: true, value: fields }
-    if (!decoded.ok) {
-      throw invalidPayload(decoded.issues, 'authenticated')
-    }
-    this.session = {
-      ...(decoded.value as object), // a session is an object: the contract has made sure
-      userId,
-      deviceId,
-      ...(email !== undefined && { email }),
-      ...(expiresInMs !== undefined && { expiresInMs }),
-    }
-    this.#connection.renewIn(expiresInMs, () => {
-      // Where it fails, the server ends the connection in time, and the next one asks for a token again.
-      this.reauthenticate().catch((error: unknown) => this.#tell('error', error))
-    })
-  }
-
-  #receive(event: string, args: unknown[]): void {
-    const acknowledge = typeof args.at(-1) === 'function' ? (args.pop() as (reply: Reply) => void) : undefined
-    const [payload] = args
-    if (event === 'error') {
-      const about = isObject(payload) && typeof payload['event'] === 'string' ? payload['event'] : undefined
-      this.#tell('error', fromWireError(payload, 'INTERNAL', about))
-    } else if (event === '$presence' && isObject(payload)) {
-      this.#rooms.get(roomKey(String(payload['kind']), payload['id']))?.change(payload)
-    } else if (event.startsWith('$')) {
-      this.#tell(event, payload)
-    } else {
-      this.#receiveEvent(event, payload, acknowledge)
-    }
-  }
-
-  #receiveEvent(event: string, wire: unknown, acknowledge: ((reply: Reply) => void) | undefined): void {
-    const codec = this.#codec?.serverToClient.get(event)
-    const payload = codec?.payload?.decode(wire) ?? { ok: true, value: wire }
-    if (!payload.ok) {
-      const error = invalidPayload(payload.issues, event)
-      acknowledge?.({ ok: false, error: toWireError(error) })
-      this.#tell('error', error)
-      return
-    }
-    this.#tell(event, payload.value)
-    if (acknowledge !== undefined) {
-      void this.#answer(event, codec, payload.value).then(acknowledge)
-    }
-  }
-
-  /** Never rejects: whoever asked gets an answer. */
-  async #answer(event: string, codec: EventCodec | undefined, payload: unknown): Promise<Reply> {
-    const made = new Set<unknown>()
-    const fail = (code: string, data?: unknown): RealtimeError => {
-      const coded = codec?.errors.get(code)?.encode(data) ?? { ok: true, value: data }
-      if (!coded.ok) throw invalidPayload(coded.issues, event)
-      const error = new RealtimeError(code, code, { data: coded.value, event })
-      made.add(error)
-      return error
-    }
-    try {
-      const handler = this.#handlers.get(event)
-      if (handler === undefined) {
-        throw fail('UNKNOWN_EVENT')
-      }
-      const value = await handler(payload, { fail })
-      const reply = codec?.reply?.encode(value) ?? { ok: true, value }
-      if (!reply.ok) throw invalidPayload(reply.issues, event)
-      return { ok: true, data: reply.value }
-    } catch (cause) {
-      if (made.has(cause)) {
-        return { ok: false, error: toWireError(cause as RealtimeError) } // fail has made it
-      }
-      this.#broken(cause, event)
-      return { ok: false, error: { code: 'INTERNAL', message: 'The client failed to answer this' } }
-    }
-  }
-
-  async #send(event: string, codec: EventCodec | undefined, payload: unknown, options: RequestOptions = {}): Promise<Result> {
-    const { timeoutMs = REQUEST_TIMEOUT_MS, signal, failFast = false } = options
-    const untilMs = Date.now() + checkTimeout(timeoutMs)
-    try {
-      const args = encodeArguments(event, codec, payload)
-      if (signal?.aborted) {
-        throw aborted()
-      }
-      // Nothing is waited for where it can be sent now, so that it keeps its place among what is emitted.
-      if (this.status !== 'connected') {
-        await this.#ready(event, failFast ? 0 : timeoutMs, signal)
-      }
-      return readReply(event, codec, await this.#exchange(event, args, untilMs - Date.now(), signal))
-    } catch (error) {
-      return { ok: false, error: error as RealtimeError } // nothing else is thrown in here
-    }
-  }
-
-  #ready(event: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const notConnected = (): RealtimeError => new RealtimeError('NOT_CONNECTED', `${JSON.stringify(event)} was not sent: not connected`, { event })
-    if (timeoutMs === 0 || this.status === 'closed' || this.status === 'refused') {
-      throw this.status === 'closed' ? new RealtimeError('CLOSED', 'The client was closed', { event }) : notConnected()
-    }
-    return this.#connection.ready({ timeoutMs, signal }, notConnected)
-  }
-
-  #exchange(event: string, args: unknown[], timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const abort = (): void => reject(aborted())
-      signal?.addEventListener('abort', abort)
-      this.#connection.socket.timeout(Math.max(timeoutMs, 1)).emit(event, ...args, (failure: Error | null, answer: unknown) => {
-        signal?.removeEventListener('abort', abort)
-        if (failure === null) resolve(answer)
-        else reject(this.#unanswered(event))
+    once(event: string, listener: Listener) {
+      const off = on(event, (payload) => {
+        off()
+        return listener(payload)
       })
-    })
-  }
+      return off
+    },
 
-  /** Socket.IO tells of a timeout and of a lost connection alike; the status tells them apart. */
-  #unanswered(event: string): RealtimeError {
-    if (this.status === 'closed') {
-      return new RealtimeError('CLOSED', 'The client was closed', { event })
-    }
-    return this.status === 'connected'
-      ? new RealtimeError('REPLY_TIMEOUT', `${JSON.stringify(event)} was sent and not answered in time; whether it was done is unknown`, { event })
-      : new RealtimeError('REPLY_LOST', `The connection was lost before ${JSON.stringify(event)} was answered; whether it was done is unknown`, { event })
-  }
-
-  async #control(event: string, payload: object, options?: RequestOptions): Promise<unknown> {
-    const result = await this.#send(event, undefined, payload, options)
-    if (!result.ok) {
-      throw result.error
-    }
-    return result.data
-  }
-
-  #room(kind: string, id: unknown): JoinedRoom {
-    const codec = this.#codec?.rooms.get(kind)
-    if (this.#codec !== undefined && codec === undefined) {
-      throw new TypeError(`The contract has no room of kind ${JSON.stringify(kind)}`)
-    }
-    const wireId = codec?.encode(id) ?? { ok: true, value: id }
-    if (!wireId.ok) {
-      throw invalidPayload(wireId.issues, CONTROL.join)
-    }
-    const key = roomKey(kind, wireId.value)
-    const room = this.#rooms.get(key) ?? new JoinedRoom(kind, id, wireId.value)
-    this.#rooms.set(key, room)
-    return room
-  }
-
-  async #enter(room: JoinedRoom, options: RequestOptions = {}): Promise<void> {
-    const { timeoutMs = REQUEST_TIMEOUT_MS } = options
-    const untilMs = Date.now() + timeoutMs
-    const address = { kind: room.kind, id: room.wireId }
-    let result = await this.#send(CONTROL.join, undefined, address, options)
-    // To join twice is to join once, so what a lost connection leaves open is simply asked again.
-    while (!result.ok && result.error.code === 'REPLY_LOST' && Date.now() < untilMs) {
-      result = await this.#send(CONTROL.join, undefined, address, { ...options, timeoutMs: untilMs - Date.now() })
-    }
-    if (!result.ok) {
-      throw result.error
-    }
-    room.enter((result.data ?? {}) as JoinAnswer) // only the server of the SDK answers it
-  }
-
-  /** After a reconnect; nobody waits for it, so a refusal is told to `error`. */
-  async #enterAgain(room: JoinedRoom): Promise<void> {
-    try {
-      await this.#enter(room)
-    } catch (error) {
-      room.lose()
-      this.#tell('error', error)
-    }
-  }
-
-  async #release(room: JoinedRoom): Promise<void> {
-    room.holders = Math.max(room.holders - 1, 0)
-    if (room.holders > 0) {
-      return
-    }
-    this.#forget(room)
-    if (this.status === 'connected') {
-      await this.#control(CONTROL.leave, { kind: room.kind, id: room.wireId })
-    }
-  }
-
-  #forget(room: JoinedRoom): void {
-    if (room.holders === 0) {
-      room.lose()
-      this.#rooms.delete(roomKey(room.kind, room.wireId))
-    }
-  }
-
-  /** @throws TypeError for an event that the contract does not have. */
-  #eventCodec(direction: 'serverToClient' | 'clientToServer', event: string): EventCodec | undefined {
-    const codec = this.#codec?.[direction].get(event)
-    if (this.#codec !== undefined && codec === undefined) {
-      throw new TypeError(`The contract has no ${direction} event ${JSON.stringify(event)}`)
-    }
-    return codec
-  }
-
-  #tell(event: string, payload: unknown): void {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
-      this.#guard(() => listener(payload), event)
-    }
-  }
-
-  /** Calls what is the application's: where it fails, nobody else does. */
-  #guard(call: () => unknown, event?: string): void {
-    try {
-      const result = call()
-      if (result instanceof Promise) result.catch((cause: unknown) => this.#broken(cause, event))
-    } catch (cause) {
-      this.#broken(cause, event)
-    }
-  }
-
-  #broken(cause: unknown, event: string | undefined): void {
-    const heard = event !== 'error' && (this.#listeners.get('error')?.size ?? 0) > 0
-    if (heard)
-      this.#tell(
-        'error',
-        new RealtimeError('INTERNAL', `A listener or handler${event === undefined ? '' : ` of ${JSON.stringify(event)}`} failed`, {
-          cause,
-          ...(event !== undefined && { event }),
+    events(event: string, { signal }: { signal?: AbortSignal } = {}) {
+      const offs: Array<() => void> = []
+      const { push, end, iterator } = createStream<unknown>(() => {
+        for (const off of offs) off()
+      })
+      offs.push(
+        on(event, push),
+        subscribe(() => {
+          if (status() === 'closed') end()
         }),
       )
-    else reportUnheard(cause)
+      offs.push(onAbort(signal, end)) // which ends what is above, where it has aborted already
+      return iterator
+    },
+
+    emit(event: string, payload?: unknown) {
+      const args = clientToServer.encodeArguments(event, payload)
+      if (status() === 'connected') connection.socket.emit(event, ...args)
+      else tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))
+    },
+
+    async tryRequest(event: string, payload?: unknown, options?: RequestOptions): Promise<Result> {
+      try {
+        return { ok: true, data: await request(event, payload, options) }
+      } catch (error) {
+        if (error instanceof RealtimeError) return { ok: false, error }
+        throw error
+      }
+    },
   }
-}
-
-function roomKey(kind: string, wireId: unknown): string {
-  return `${kind}:${String(wireId)}`
-}
-
-/** A mistake that nobody listens for must still be seen: as an uncaught one in a browser, as a warning in Node.js. */
-function reportUnheard(cause: unknown): void {
-  if (typeof globalThis.reportError === 'function') globalThis.reportError(cause)
-  else globalThis.process?.emitWarning(cause instanceof Error ? cause : String(cause))
 }

@@ -1,18 +1,16 @@
-import { type DisconnectNotice, fromWireError, isObject, PROTOCOL_VERSION, RealtimeError, type SessionFacts } from '@org/realtime-contracts/wire'
+import { type DisconnectNotice, fromWireError, PROTOCOL_VERSION, RealtimeError, type SessionFacts } from '@org/realtime-contracts/wire'
 import { io, type Socket } from 'socket.io-client'
 
 /** `idle` before the first `connect()`; `refused` when the server said no for good; `closed` after `close()`. */
 export type Status = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'refused' | 'closed'
 
 export interface ConnectionOptions {
-  /** Where the server is, such as `https://realtime.example.com`. @default the page's own origin */
-  readonly url?: string
+  /** Where the server is, such as `https://realtime.example.com`; as in Socket.IO, a path in it is the namespace. */
+  readonly url: string
   /** Awaited before every way to a connection and every renewal, one call at a time; nothing for a client without a token. */
   readonly getToken?: () => string | null | undefined | Promise<string | null | undefined>
   /** The path of the handshake. @default '/socket.io/' */
   readonly path?: string
-  /** Socket.IO's namespace. @default '/' */
-  readonly namespace?: string
   /** @default ['polling', 'websocket'] */
   readonly transports?: ReadonlyArray<'polling' | 'websocket'>
   /** Names this client instance, 1–64 of `[A-Za-z0-9_-]`. @default a random one */
@@ -25,270 +23,221 @@ export interface ConnectionOptions {
   readonly maxReconnectDelayMs?: number
 }
 
-export interface WaitOptions {
-  /** In milliseconds. */
-  readonly timeoutMs: number
-  readonly signal?: AbortSignal | undefined
-}
-
 /** What a connection tells the client around it. */
 export interface ConnectionEvents {
-  /** Decodes what the server says of this client; throws where it does not match the contract. */
+  /** Takes in what the server says of this client. @throws RealtimeError where it does not match the contract. */
   onAuthenticated(session: SessionFacts): void
   onEvent(event: string, args: unknown[]): void
   onStatus(): void
   onError(error: RealtimeError): void
 }
 
-type Contract = { readonly name: string; readonly version: string; readonly fingerprint: string }
-type Waiter = { resolve(): void; reject(error: RealtimeError): void }
+type Facts = { readonly name: string; readonly version: string; readonly fingerprint: string }
+type Timer = ReturnType<typeof setTimeout> | undefined
 
 const ATTEMPT_MS = 20_000
 const RENEW_AHEAD_MS = 30_000
 const MAX_TIMER_MS = 2 ** 31 - 1
 
+export type Connection = ReturnType<typeof createConnection>
+
 /** One connection: keeps dialling until the server refuses it for good, and shows one status of it all. */
-export class Connection {
-  readonly socket: Socket
-  readonly deviceId: string
-  status: Status = 'idle'
-  #waiters = new Set<Waiter>()
-  #token: Promise<string | null | undefined> | undefined
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #renewal: ReturnType<typeof setTimeout> | undefined
-  #failures = 0
-  #dial = 0 // numbers the attempts, so that what is left of an older one is ignored
-  #expired = false // the last attempt failed for an old token, which is tried once more
-  #notice: DisconnectNotice | undefined
-
-  constructor(
-    private readonly options: ConnectionOptions,
-    private readonly contract: Contract,
-    private readonly events: ConnectionEvents,
-  ) {
-    this.deviceId = options.deviceId ?? randomId()
-    this.socket = io(toAddress(options), {
-      path: options.path ?? '/socket.io/',
-      autoConnect: false,
-      forceNew: true,
-      // Socket.IO gives up on a refusal; dialling again is done here, for every reason alike.
-      reconnection: false,
-      ...(options.transports && { transports: [...options.transports] }),
-      ...(options.withCredentials && { withCredentials: true }),
-    })
-    this.socket.on('connect_error', (error: Error & { data?: unknown }) => this.#failed(toRefusal(error)))
-    this.socket.on('disconnect', (reason) => this.#lost(reason))
-    this.socket.onAny((event: string, ...args: unknown[]) => this.#receive(event, args))
+export function createConnection(
+  { url, getToken, deviceId = randomId(), reconnectDelayMs = 1_000, maxReconnectDelayMs = 5_000, ...engine }: ConnectionOptions,
+  { name, version, fingerprint }: Facts,
+  { onAuthenticated, onEvent, onStatus, onError }: ConnectionEvents,
+) {
+  if (!url) {
+    throw new TypeError('createRealtimeClient: url is required; a page of the server itself gives location.origin')
   }
+  // Socket.IO gives up on a refusal; dialling again is done here, for every reason alike.
+  const socket: Socket = io(url, { ...(engine as object), autoConnect: false, forceNew: true, reconnection: false })
+  const waiting = new Set<(error?: RealtimeError) => void>()
+  let status: Status = 'idle'
+  let end: RealtimeError | undefined // why it is closed or refused
+  let pendingToken: Promise<string | null | undefined> | undefined
+  let timer: Timer // of the attempt, or of the next one
+  let renewal: Timer
+  let attempts = 0 // since the last connection
+  let dial = 0 // numbers the attempts, so that what is left of an older one goes unheard
+  let expired = false // the last attempt failed for an old token, which is tried once more
+  let notice: Partial<DisconnectNotice> = {} // what the server said before it closed
 
-  /** Starts dialling unless it goes on already. */
-  open(): void {
-    if (this.status === 'idle' || this.status === 'refused' || this.status === 'closed') {
-      this.#failures = 0
-      this.#expired = false
-      this.#setStatus('connecting')
-      watchWaking(this.#wake, true)
-      void this.#attempt()
+  // A refusal carries a wire error; without one the server could not be reached.
+  socket.on('connect_error', (error: Error & { data?: unknown }) => failed(fromWireError(error.data ?? error, 'UNAVAILABLE')))
+  socket.on('disconnect', (reason) => {
+    if (reason === 'io client disconnect') return // ours
+    const code = reason === 'io server disconnect' ? 'DISCONNECTED' : 'UNAVAILABLE'
+    failed(fromWireError({ code, ...notice, message: notice.reason ?? reason, data: notice }, code))
+  })
+  socket.onAny((event: string, ...args: unknown[]) => {
+    if (event === 'authenticated') {
+      authenticated(args[0] as SessionFacts) // who takes it in decodes it
+    } else {
+      if (event === '$disconnect') notice = args[0] as DisconnectNotice // only the server of the SDK sends it
+      onEvent(event, args)
     }
-  }
+  })
 
-  close(): void {
-    if (this.status === 'closed') {
+  function authenticated(session: SessionFacts): void {
+    try {
+      status = 'connected' // what is told now may send at once
+      onAuthenticated(session)
+    } catch (error) {
+      failed(error as RealtimeError) // it throws nothing else
       return
     }
-    this.#stop('closed', new RealtimeError('CLOSED', 'The client was closed'))
+    clearTimeout(timer)
+    attempts = 0
+    expired = false
+    onStatus()
+    settleAll()
   }
 
-  /** @throws RealtimeError `ABORTED`, `CLOSED`, the refusal, or `late` after the timeout; dialling goes on. */
-  ready({ timeoutMs, signal }: WaitOptions, late: () => RealtimeError): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        resolve: () => settle(resolve),
-        reject: (error) => settle(() => reject(error)),
-      }
-      const abort = (): void => waiter.reject(aborted())
-      const timer = setTimeout(() => waiter.reject(late()), timeoutMs)
-      const settle = (done: () => void): void => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', abort)
-        this.#waiters.delete(waiter)
-        done()
-      }
-      this.#waiters.add(waiter)
-      signal?.addEventListener('abort', abort)
-      if (signal?.aborted) abort()
-      else if (this.status === 'connected') waiter.resolve()
-    })
+  function settleAll(): void {
+    for (const settle of waiting) settle(end)
+    waiting.clear()
+  }
+
+  function setStatus(next: Status): void {
+    if (status !== next) {
+      status = next
+      onStatus()
+    }
   }
 
   /** One call at a time, however many wait for it. @throws RealtimeError what `getToken` threw, or `UNAVAILABLE` for what is none. */
-  token(): Promise<string | null | undefined> {
-    this.#token ??= this.#getToken().finally(() => {
-      this.#token = undefined
-    })
-    return this.#token
+  function token(): Promise<string | null | undefined> {
+    pendingToken ??= (async () => getToken?.())()
+      .catch((cause: unknown) => {
+        throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'getToken failed', { cause })
+      })
+      .finally(() => {
+        pendingToken = undefined
+      })
+    return pendingToken
   }
 
-  async #getToken(): Promise<string | null | undefined> {
+  async function attempt(): Promise<void> {
+    const mine = ++dial
+    wait(ATTEMPT_MS, () => failed(new RealtimeError('UNAVAILABLE')))
     try {
-      return await this.options.getToken?.()
-    } catch (cause) {
-      throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'getToken failed', { cause })
-    }
-  }
-
-  /** Renews the token ahead of its end, by `renew`, which is told to try again where it fails. */
-  renewIn(expiresInMs: number | undefined, renew: () => void): void {
-    clearTimeout(this.#renewal)
-    if (expiresInMs === undefined) {
-      return
-    }
-    const untilMs = Date.now() + Math.max(expiresInMs - RENEW_AHEAD_MS, expiresInMs / 2)
-    const arm = (): void => {
-      const leftMs = untilMs - Date.now()
-      this.#renewal = setTimeout(() => (leftMs > MAX_TIMER_MS ? arm() : renew()), Math.min(leftMs, MAX_TIMER_MS))
-    }
-    arm()
-  }
-
-  async #attempt(): Promise<void> {
-    const dial = ++this.#dial
-    const stale = (): boolean => dial !== this.#dial
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#failed(new RealtimeError('UNAVAILABLE', 'The server did not answer in time')), ATTEMPT_MS)
-    try {
-      const token = await this.token()
-      if (stale()) return
-      const { contract, deviceId: device } = this
-      const { name, version, fingerprint } = contract
-      this.socket.auth = { ...(token && { token }), realtime: { protocol: PROTOCOL_VERSION, contract: { name, version, fingerprint }, device } }
-      this.#notice = undefined
-      this.socket.connect()
+      const fresh = await token()
+      if (mine !== dial) return
+      notice = {}
+      socket.auth = { ...(fresh && { token: fresh }), realtime: { protocol: PROTOCOL_VERSION, contract: { name, version, fingerprint }, device: deviceId } }
+      socket.connect()
     } catch (error) {
-      if (!stale()) this.#failed(error as RealtimeError) // token() throws nothing else
+      if (mine === dial) failed(error as RealtimeError) // token() throws nothing else
     }
-  }
-
-  #receive(event: string, args: unknown[]): void {
-    if (event === 'authenticated') {
-      this.#authenticated(args[0])
-      return
-    }
-    if (event === '$disconnect' && isObject(args[0])) {
-      this.#notice = args[0] as unknown as DisconnectNotice // read as a wire error where it is used
-    }
-    this.events.onEvent(event, args)
-  }
-
-  #authenticated(session: unknown): void {
-    try {
-      this.events.onAuthenticated(session as SessionFacts) // who is told decodes it
-    } catch (error) {
-      this.#failed(error as RealtimeError) // it throws nothing else
-      return
-    }
-    clearTimeout(this.#timer)
-    this.#failures = 0
-    this.#expired = false
-    this.#setStatus('connected')
-    for (const waiter of this.#waiters) waiter.resolve()
-  }
-
-  #lost(reason: string): void {
-    if (reason === 'io client disconnect') {
-      return // ours
-    }
-    const { code, reason: message, retryAfterMs } = this.#notice ?? {}
-    const byServer = reason === 'io server disconnect' ? 'DISCONNECTED' : 'UNAVAILABLE'
-    this.#failed(
-      fromWireError(
-        { code: code ?? byServer, message: message ?? `The connection was lost: ${reason}`, data: retryAfterMs === undefined ? undefined : { retryAfterMs } },
-        byServer,
-      ),
-    )
   }
 
   /** Every way to fail ends here: dial again, or give up. */
-  #failed(error: RealtimeError): void {
-    const retry = error.code === 'TOKEN_EXPIRED' ? !this.#expired : error.retryable
-    if (!retry) {
-      if (this.#waiters.size === 0) this.events.onError(error)
-      this.#stop('refused', error)
+  function failed(error: RealtimeError): void {
+    const old = error.code === 'TOKEN_EXPIRED'
+    if (old ? expired : !error.retryable) {
+      if (!waiting.size) onError(error)
+      stop('refused', error)
       return
     }
-    this.#abandon()
-    const expired = error.code === 'TOKEN_EXPIRED'
-    const delayMs = expired ? 0 : this.#delayMs(error) // a fresh token is at hand: no reason to wait
-    this.#expired = expired && this.status !== 'connected'
-    this.#setStatus(this.status === 'connecting' ? 'connecting' : 'reconnecting')
-    this.#timer = setTimeout(() => void this.#attempt(), delayMs)
+    expired = old && status !== 'connected'
+    abandon()
+    setStatus(status === 'connecting' ? status : 'reconnecting')
+    const askedMs = (error.data as Partial<DisconnectNotice> | undefined)?.retryAfterMs ?? 0
+    const backoffMs = Math.min(reconnectDelayMs * 2 ** attempts++, maxReconnectDelayMs) * (0.5 + Math.random())
+    wait(old ? 0 : askedMs + backoffMs, attempt) // where a fresh token is at hand there is no reason to wait
   }
 
-  #delayMs({ data }: RealtimeError): number {
-    const { reconnectDelayMs = 1_000, maxReconnectDelayMs = 5_000 } = this.options
-    const askedMs = isObject(data) && typeof data['retryAfterMs'] === 'number' ? data['retryAfterMs'] : 0
-    const backoffMs = Math.min(reconnectDelayMs * 2 ** this.#failures++, maxReconnectDelayMs)
-    return Math.min(askedMs + backoffMs * (0.5 + Math.random()), MAX_TIMER_MS)
+  function wait(ms: number, then: () => void): void {
+    clearTimeout(timer)
+    timer = setTimeout(then, ms)
   }
 
-  #stop(status: Status, error: RealtimeError): void {
-    watchWaking(this.#wake, false)
-    this.#setStatus(status)
-    this.#abandon()
-    for (const waiter of this.#waiters) waiter.reject(error)
+  function stop(last: Status, reason: RealtimeError): void {
+    watchWaking('removeEventListener', wake)
+    end = reason
+    setStatus(last)
+    abandon()
+    settleAll()
   }
 
   /** Ends the attempt or the connection there is; what is left of it goes unheard. */
-  #abandon(): void {
-    this.#dial++
-    clearTimeout(this.#timer)
-    clearTimeout(this.#renewal)
-    this.socket.disconnect()
-  }
-
-  #setStatus(status: Status): void {
-    if (this.status !== status) {
-      this.status = status
-      this.events.onStatus()
-    }
+  function abandon(): void {
+    dial++
+    clearTimeout(timer)
+    clearTimeout(renewal)
+    socket.disconnect()
   }
 
   /** A page that wakes, or is online again, does not wait for the timer. */
-  readonly #wake = (): void => {
-    if ((this.status === 'connecting' || this.status === 'reconnecting') && !this.socket.active && !(globalThis.document?.hidden ?? false)) {
-      void this.#attempt()
-    }
+  function wake(): void {
+    if (status !== 'connected' && !socket.active && !globalThis.document?.hidden) void attempt()
+  }
+
+  return {
+    socket,
+    deviceId,
+    token,
+    status: () => status,
+
+    /** Starts dialling unless it goes on already. */
+    open(): void {
+      if (end || status === 'idle') {
+        end = undefined
+        attempts = 0
+        expired = false
+        setStatus('connecting')
+        watchWaking('addEventListener', wake)
+        void attempt()
+      }
+    },
+
+    close: () => stop('closed', new RealtimeError('CLOSED')),
+
+    /** @throws RealtimeError `ABORTED`, `CLOSED`, the refusal, or one of code `late` after the timeout, while dialling goes on. */
+    ready(timeoutMs: number, signal: AbortSignal | undefined, late: string, event?: string): Promise<unknown> {
+      let deadline: Timer
+      return abortable(signal, (resolve, reject) => {
+        const settle = (error?: RealtimeError): void => (error ? reject(error) : resolve(undefined))
+        const giveUp = (): void => reject(new RealtimeError(late, undefined, { event }))
+        if (end || status === 'connected') settle(end)
+        else if (timeoutMs) deadline = setTimeout(giveUp, timeoutMs)
+        else giveUp()
+        waiting.add(settle)
+      }).finally(() => clearTimeout(deadline))
+    },
+
+    /** Calls `renew` ahead of a token's end; of one that lasts months, months ahead. */
+    renewBefore(expiresInMs: number | undefined, renew: () => void): void {
+      clearTimeout(renewal)
+      if (expiresInMs) renewal = setTimeout(renew, Math.min(Math.max(expiresInMs - RENEW_AHEAD_MS, expiresInMs / 2), MAX_TIMER_MS))
+    },
   }
 }
 
-function watchWaking(wake: () => void, on: boolean): void {
-  const change = on ? 'addEventListener' : 'removeEventListener'
-  // Neither is there in Node.js.
+/** A promise that a signal ends, also where it has aborted already. @throws RealtimeError `ABORTED`. */
+export function abortable(signal: AbortSignal | undefined, start: (resolve: (value: unknown) => void, reject: (error: RealtimeError) => void) => void): Promise<unknown> {
+  let off: (() => void) | undefined
+  return new Promise((resolve, reject) => {
+    off = onAbort(signal, () => reject(new RealtimeError('ABORTED')))
+    start(resolve, reject)
+  }).finally(() => off?.())
+}
+
+/** Calls back when a signal aborts, also where it has already. @returns a function that ends it. */
+export function onAbort(signal: AbortSignal | undefined, abort: () => void): () => void {
+  signal?.addEventListener('abort', abort)
+  if (signal?.aborted) abort()
+  return () => signal?.removeEventListener('abort', abort)
+}
+
+// Neither is there in Node.js.
+function watchWaking(change: 'addEventListener' | 'removeEventListener', wake: () => void): void {
   globalThis[change]?.('online', wake)
   globalThis.document?.[change]('visibilitychange', wake)
 }
 
-export function aborted(): RealtimeError {
-  return new RealtimeError('ABORTED', 'The caller has aborted it')
-}
-
-/** A refusal carries a wire error; anything else is a server that cannot be reached. */
-function toRefusal(error: Error & { data?: unknown }): RealtimeError {
-  return isObject(error.data)
-    ? fromWireError(error.data, 'UNAVAILABLE')
-    : new RealtimeError('UNAVAILABLE', `The server cannot be reached: ${error.message}`, { cause: error })
-}
-
-function toAddress({ url, namespace = '/' }: ConnectionOptions): string {
-  const base = url ?? globalThis.location?.origin
-  const parsed = base === undefined ? undefined : new URL(base) // throws a TypeError of its own
-  if (parsed === undefined || parsed.pathname !== '/') {
-    throw new TypeError('createRealtimeClient: url must be a scheme and a host, such as https://realtime.example.com; give the rest as path or namespace')
-  }
-  return parsed.origin + namespace
-}
-
 // crypto.randomUUID is missing on pages that are not served over https.
 function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join('')
 }

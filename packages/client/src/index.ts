@@ -7,7 +7,7 @@ export {
   type EmitOptions,
   type RealtimeClient,
   type RealtimeClientOptions,
-  type RequestOptions,
 } from './client.js'
 export type { ConnectionOptions, Status } from './connection.js'
-export type { Room } from './room.js'
+export type { RequestOptions } from './requests.js'
+export type { Room } from './rooms.js'

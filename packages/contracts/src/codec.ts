@@ -1,7 +1,8 @@
 import * as z from 'zod'
-import type { Issue } from './errors.js'
+import { RealtimeError, type Issue } from './errors.js'
 import type { Schema, SchemaFacts } from './schema.js'
-import { findNonJson, MAX_DEPTH } from './wire.js'
+import type { SessionFacts } from './session.js'
+import { findNonJson, invalidPayload, invalidReply, MAX_DEPTH, readReply } from './wire.js'
 
 /** A value that has crossed the border, or the reasons why it may not. */
 export type Coded = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly issues: Issue[] }
@@ -22,13 +23,150 @@ export interface EventCodec {
   readonly errors: ReadonlyMap<string, ValueCodec | undefined>
 }
 
+/** What a side of a connection needs of the events of one direction. A client without schemas has one that lets all through. */
+export interface EventBorder {
+  /**
+   * The arguments of an event as they go over the wire.
+   * @throws RealtimeError `INVALID_PAYLOAD`; TypeError for an event that the contract does not have.
+   */
+  encodeArguments(event: string, payload: unknown): unknown[]
+  /** @throws TypeError for an event that has no reply. */
+  assertAnswered(event: string): void
+  /** @throws RealtimeError `INVALID_PAYLOAD`. */
+  decodePayload(event: string, wire: unknown): unknown
+  /** @throws RealtimeError `INVALID_PAYLOAD`. */
+  encodeReply(event: string, value: unknown): unknown
+  /** The data of a declared error. @throws RealtimeError `INVALID_PAYLOAD`; TypeError for a code that is not declared. */
+  encodeFailure(event: string, code: string, data: unknown): unknown
+  /** The data of an answer. @throws RealtimeError the failure that was answered, or `INVALID_REPLY`. */
+  decodeReply(event: string, answer: unknown): unknown
+}
+
+/** The events of one direction of a contract, compiled. */
+export interface EventCodecs extends EventBorder {
+  get(event: string): EventCodec | undefined
+  entries(): IterableIterator<[string, EventCodec]>
+}
+
 /** A whole contract, compiled. A contract carries its own, so that who uses it need not know zod. */
 export interface ContractCodec {
-  readonly serverToClient: ReadonlyMap<string, EventCodec>
-  readonly clientToServer: ReadonlyMap<string, EventCodec>
+  readonly serverToClient: EventCodecs
+  readonly clientToServer: EventCodecs
   /** The id of a room, by kind. */
   readonly rooms: ReadonlyMap<string, ValueCodec>
   readonly session: ValueCodec | undefined
+  /** @throws RealtimeError `INVALID_PAYLOAD` for an id that the contract does not allow; TypeError for a kind that it does not have. */
+  encodeRoomId(kind: string, id: unknown): unknown
+  /** What `authenticated` says, its session fields decoded. @throws RealtimeError `INVALID_PAYLOAD`. */
+  decodeSession(wire: SessionFacts): SessionFacts
+}
+
+export class CompiledEvents implements EventCodecs {
+  constructor(
+    private readonly where: string,
+    private readonly events: ReadonlyMap<string, EventCodec>,
+  ) {}
+
+  get(event: string): EventCodec | undefined {
+    return this.events.get(event)
+  }
+
+  entries(): IterableIterator<[string, EventCodec]> {
+    return this.events.entries()
+  }
+
+  encodeArguments(event: string, payload: unknown): unknown[] {
+    const codec = this.#of(event).payload
+    if (codec === undefined) {
+      if (payload !== undefined) throw invalidPayload([{ path: [], message: 'the event has no payload' }], event)
+      return []
+    }
+    const value = unwrap(codec.encode(payload), event)
+    return value === undefined ? [] : [value]
+  }
+
+  decodePayload(event: string, wire: unknown): unknown {
+    const codec = this.events.get(event)?.payload
+    return codec && unwrap(codec.decode(wire), event)
+  }
+
+  encodeReply(event: string, value: unknown): unknown {
+    const codec = this.#of(event).reply
+    return codec && unwrap(codec.encode(value), event)
+  }
+
+  encodeFailure(event: string, code: string, data: unknown): unknown {
+    const { errors } = this.#of(event)
+    if (!errors.has(code)) {
+      throw new TypeError(`${JSON.stringify(event)} does not declare the error ${JSON.stringify(code)}`)
+    }
+    const codec = errors.get(code)
+    return codec && unwrap(codec.encode(data), event)
+  }
+
+  decodeReply(event: string, answer: unknown): unknown {
+    const { reply, errors } = this.#of(event)
+    try {
+      return decodeAnswer(event, reply, readReply(event, answer))
+    } catch (error) {
+      const codec = error instanceof RealtimeError ? errors.get(error.code) : undefined
+      if (codec === undefined) throw error
+      const { code, message, data } = error as RealtimeError // it has a code
+      throw new RealtimeError(code, message, { data: decodeAnswer(event, codec, data), origin: 'remote', event })
+    }
+  }
+
+  assertAnswered(event: string): void {
+    if (this.#of(event).reply === undefined) {
+      throw new TypeError(`The event ${JSON.stringify(event)} has no reply in the contract; use emit`)
+    }
+  }
+
+  #of(event: string): EventCodec {
+    const codec = this.events.get(event)
+    if (codec === undefined) {
+      throw new TypeError(`The ${this.where} has no event ${JSON.stringify(event)}`)
+    }
+    return codec
+  }
+}
+
+function unwrap(coded: Coded, event: string): unknown {
+  if (!coded.ok) {
+    throw invalidPayload(coded.issues, event)
+  }
+  return coded.value
+}
+
+function decodeAnswer(event: string, codec: ValueCodec | undefined, wire: unknown): unknown {
+  const data = codec?.decode(wire) ?? { ok: true, value: wire }
+  if (!data.ok) {
+    throw invalidReply(event, data.issues)
+  }
+  return data.value
+}
+
+export class CompiledContract implements ContractCodec {
+  constructor(
+    readonly serverToClient: EventCodecs,
+    readonly clientToServer: EventCodecs,
+    readonly rooms: ReadonlyMap<string, ValueCodec>,
+    readonly session: ValueCodec | undefined,
+  ) {}
+
+  encodeRoomId(kind: string, id: unknown): unknown {
+    const codec = this.rooms.get(kind)
+    if (codec === undefined) {
+      throw new TypeError(`The contract has no room of kind ${JSON.stringify(kind)}`)
+    }
+    return unwrap(codec.encode(id), '$join')
+  }
+
+  decodeSession({ userId, email, deviceId, expiresInMs, ...fields }: SessionFacts): SessionFacts {
+    const facts = { userId, deviceId, ...(email !== undefined && { email }), ...(expiresInMs !== undefined && { expiresInMs }) }
+    const decoded = this.session === undefined ? undefined : unwrap(this.session.decode(fields), 'authenticated')
+    return { ...(decoded as object | undefined), ...facts } // a session is an object
+  }
 }
 
 // More than these would make a small bad payload into a large answer.

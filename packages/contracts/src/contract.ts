@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { type ContractCodec, compileSchema, type EventCodec, NO_DATA, type ValueCodec } from './codec.js'
+import { CompiledContract, CompiledEvents, type ContractCodec, compileSchema, type EventCodec, NO_DATA, type ValueCodec } from './codec.js'
 import { isBuiltInErrorCode } from './errors.js'
 import { toFingerprint } from './fingerprint.js'
 import { isPlainObject, isSchema, isVoid, readSchema, type Schema, toObjectSchema, typeOf, type WireModel } from './schema.js'
@@ -121,9 +121,26 @@ export function defineContract<
     clientToServer: (clientToServer ?? {}) as ClientToServer,
     rooms: (rooms ?? {}) as Rooms,
     session: session as Session,
-    codec: { serverToClient: down.codecs, clientToServer: up.codecs, rooms: places.codecs, session: own?.codec },
+    codec: toCodec(where, down.codecs, up.codecs, places.codecs, own?.codec),
     model: { serverToClient: down.models, clientToServer: up.models, rooms: places.models, session: own?.model ?? null },
   })
+}
+
+type Entries<T> = Iterable<readonly [string, T]>
+
+function toCodec(
+  where: string,
+  serverToClient: Entries<EventCodec>,
+  clientToServer: Entries<EventCodec>,
+  rooms: Entries<ValueCodec>,
+  session: ValueCodec | undefined,
+): ContractCodec {
+  return new CompiledContract(
+    new CompiledEvents(`serverToClient of ${where}`, new Map(serverToClient)),
+    new CompiledEvents(`clientToServer of ${where}`, new Map(clientToServer)),
+    new Map(rooms),
+    session,
+  )
 }
 
 function assemble<C extends Omit<Contract, 'fingerprint'>>(parts: C): C & { readonly fingerprint: string } {
@@ -202,12 +219,13 @@ export function mergeContracts<const Parts extends readonly Contract[]>(
     clientToServer,
     rooms,
     session,
-    codec: {
-      serverToClient: new Map(parts.flatMap((part) => [...part.codec.serverToClient])),
-      clientToServer: new Map(parts.flatMap((part) => [...part.codec.clientToServer])),
-      rooms: new Map(parts.flatMap((part) => [...part.codec.rooms])),
-      session: own?.codec,
-    },
+    codec: toCodec(
+      where,
+      parts.flatMap((part) => [...part.codec.serverToClient.entries()]),
+      parts.flatMap((part) => [...part.codec.clientToServer.entries()]),
+      parts.flatMap((part) => [...part.codec.rooms]),
+      own?.codec,
+    ),
     model: {
       serverToClient: Object.assign({}, ...parts.map((part) => part.model.serverToClient)),
       clientToServer: Object.assign({}, ...parts.map((part) => part.model.clientToServer)),

@@ -35,12 +35,8 @@ test.each([
   ['REVOKED', false],
   ['REPLACED', false],
   ['REPLY_LOST', false],
+  ['CONTRACT_MISMATCH', false],
   ['SOLD_OUT', false],
 ])('%s is retryable: %s', (code, retryable) => {
   expect(new RealtimeError(code).retryable).toBe(retryable)
-})
-
-test('CONTRACT_MISMATCH is retryable only for a client that is ahead', () => {
-  expect(new RealtimeError('CONTRACT_MISMATCH', '', { data: { reason: 'too_new' } }).retryable).toBe(true)
-  expect(new RealtimeError('CONTRACT_MISMATCH', '', { data: { reason: 'too_old' } }).retryable).toBe(false)
 })

@@ -39,42 +39,15 @@ export type BuiltInErrorCode = keyof BuiltInErrorData
 /** A built-in error as a union on `code`, so that a `switch` narrows `data`. */
 export type BuiltInError = { [Code in BuiltInErrorCode]: RealtimeError<Code, BuiltInErrorData[Code]> }[BuiltInErrorCode]
 
-// One entry a code: whether doing the same again, later, can help. A full record, so that a new code has to decide.
-const RETRYABLE: Readonly<Record<BuiltInErrorCode, boolean>> = {
-  INVALID_PAYLOAD: false,
-  INVALID_REPLY: false,
-  UNAUTHENTICATED: false,
-  TOKEN_EXPIRED: true,
-  FORBIDDEN: false,
-  UNKNOWN_EVENT: false,
-  RATE_LIMITED: true,
-  REVOKED: false,
-  DISCONNECTED: false,
-  SLOW_CONSUMER: true,
-  CONTRACT_MISMATCH: false,
-  UNAVAILABLE: true,
-  REPLACED: false,
-  CONFLICT: false,
-  ABORTED: false,
-  INTERNAL: false,
-  NOT_CONNECTED: true,
-  REPLY_TIMEOUT: false,
-  REPLY_LOST: false,
-  CLOSED: false,
-}
-
-/** Whether `code` belongs to the SDK, so that a contract may not declare it. */
-export function isBuiltInErrorCode(code: string): code is BuiltInErrorCode {
-  return Object.hasOwn(RETRYABLE, code)
-}
+const RETRYABLE: readonly string[] = ['TOKEN_EXPIRED', 'RATE_LIMITED', 'SLOW_CONSUMER', 'UNAVAILABLE', 'NOT_CONNECTED'] satisfies BuiltInErrorCode[]
 
 export interface RealtimeErrorOptions<Data = unknown> {
   readonly data?: Data
   readonly cause?: unknown
   /** @default 'local' */
-  readonly origin?: ErrorOrigin
+  readonly origin?: ErrorOrigin | undefined
   /** The event that the error is about. */
-  readonly event?: string
+  readonly event?: string | undefined
 }
 
 // Registered globally, so that an error made by another copy of the package is recognised.
@@ -93,27 +66,50 @@ export class RealtimeError<Code extends string = string, Data = unknown> extends
   readonly event: string | undefined
   readonly [BRAND] = true
 
-  constructor(code: Code, message: string = code, options: RealtimeErrorOptions<Data> = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+  constructor(code: Code, message?: string, { data, cause, origin = 'local', event }: RealtimeErrorOptions<Data> = {}) {
+    super(message ?? (event ? `${code} (${event})` : code), cause === undefined ? undefined : { cause })
     this.code = code
-    this.origin = options.origin ?? 'local'
-    this.data = options.data as Data // absent data is `undefined`, which is what the codes without data declare
-    this.event = options.event
+    this.origin = origin
+    this.data = data as Data // absent data is `undefined`, which is what the codes without data declare
+    this.event = event
   }
 
   /** Whether the same attempt may succeed later without anyone changing anything. */
   get retryable(): boolean {
-    if (this.code === 'CONTRACT_MISMATCH') {
-      return (this.data as { reason?: unknown } | undefined)?.reason === 'too_new'
-    }
-    return isBuiltInErrorCode(this.code) && RETRYABLE[this.code]
+    return RETRYABLE.includes(this.code)
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (typeof value !== 'object' || value === null || !(BRAND in value)) {
-      return false
-    }
     // A subclass keeps the ordinary meaning of instanceof.
-    return this === RealtimeError || Object.prototype.isPrototypeOf.call(this.prototype, value)
+    return this === RealtimeError ? Boolean((value as { [BRAND]?: true } | null | undefined)?.[BRAND]) : super[Symbol.hasInstance](value)
   }
+}
+
+// A full record, so that a new code cannot be left out.
+const BUILT_IN_CODES: Readonly<Record<BuiltInErrorCode, true>> = {
+  INVALID_PAYLOAD: true,
+  INVALID_REPLY: true,
+  UNAUTHENTICATED: true,
+  TOKEN_EXPIRED: true,
+  FORBIDDEN: true,
+  UNKNOWN_EVENT: true,
+  RATE_LIMITED: true,
+  REVOKED: true,
+  DISCONNECTED: true,
+  SLOW_CONSUMER: true,
+  CONTRACT_MISMATCH: true,
+  UNAVAILABLE: true,
+  REPLACED: true,
+  CONFLICT: true,
+  ABORTED: true,
+  INTERNAL: true,
+  NOT_CONNECTED: true,
+  REPLY_TIMEOUT: true,
+  REPLY_LOST: true,
+  CLOSED: true,
+}
+
+/** Whether `code` belongs to the SDK, so that a contract may not declare it. */
+export function isBuiltInErrorCode(code: string): code is BuiltInErrorCode {
+  return Object.hasOwn(BUILT_IN_CODES, code)
 }

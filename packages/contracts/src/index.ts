@@ -1,4 +1,4 @@
-export type { Coded, ContractCodec, EventCodec, ValueCodec } from './codec.js'
+export type { Coded, ContractCodec, EventBorder, EventCodec, EventCodecs, ValueCodec } from './codec.js'
 export {
   type Contract,
   type ContractDefinition,

@@ -1,4 +1,3 @@
-import type { EventCodec } from './codec.js'
 import { type Issue, RealtimeError } from './errors.js'
 
 export * from './errors.js'
@@ -43,78 +42,47 @@ export function toWireError(error: RealtimeError): WireError {
   return data === undefined ? { code, message } : { code, message, data }
 }
 
-/** Reads a {@link WireError} that came from the other side; anything malformed becomes `fallback`. */
+/** Reads a {@link WireError} that came from the other side; where it is malformed, `fallback` is its code. */
 export function fromWireError(value: unknown, fallback: string, event?: string): RealtimeError {
-  const wire = isObject(value) ? value : {}
-  const code = typeof wire['code'] === 'string' ? wire['code'] : fallback
-  const message = typeof wire['message'] === 'string' ? wire['message'] : code
-  return new RealtimeError(code, message, { data: wire['data'], origin: 'remote', ...(event !== undefined && { event }) })
-}
-
-/** Whether `value` is a reply envelope; stock clients may answer with anything. */
-export function isReply(value: unknown): value is Reply {
-  return isObject(value) && (value['ok'] === true || (value['ok'] === false && isObject(value['error'])))
+  const { code = fallback, message = code, data } = Object(value) as Record<string, unknown>
+  return new RealtimeError(String(code), String(message), { data, origin: 'remote', event })
 }
 
 /** `INVALID_PAYLOAD`, whose message names the first reason. */
 export function invalidPayload(issues: readonly Issue[], event?: string): RealtimeError {
   const subject = event === undefined ? 'The payload' : `The payload of ${JSON.stringify(event)}`
-  const options = { data: { issues }, ...(event !== undefined && { event }) }
-  return new RealtimeError('INVALID_PAYLOAD', `${subject} does not match the contract: ${describeIssues(issues)}`, options)
+  return new RealtimeError('INVALID_PAYLOAD', `${subject} does not match the contract: ${describeIssues(issues)}`, { data: { issues }, event })
 }
 
 export function describeIssues(issues: readonly Issue[]): string {
   return issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message)).join('; ')
 }
 
-/**
- * The arguments of an event as they go over the wire; without a codec (a manifest) they are taken as they are.
- * @throws RealtimeError `INVALID_PAYLOAD`.
- */
-export function encodeArguments(event: string, codec: EventCodec | undefined, payload: unknown): unknown[] {
-  if (codec !== undefined && codec.payload === undefined && payload !== undefined) {
-    throw invalidPayload([{ path: [], message: 'the event has no payload' }], event)
-  }
-  const coded = codec?.payload?.encode(payload) ?? { ok: true, value: payload }
-  if (!coded.ok) {
-    throw invalidPayload(coded.issues, event)
-  }
-  return coded.value === undefined ? [] : [coded.value]
-}
-
 /** What came of a request: the reply's data, or why there is none. */
 export type Result<Data = unknown, Failure = RealtimeError> = { readonly ok: true; readonly data: Data } | { readonly ok: false; readonly error: Failure }
 
-/** Reads what the other side answered; without a codec (a manifest) data is taken as it is. */
-export function readReply(event: string, codec: EventCodec | undefined, answer: unknown): Result {
-  if (!isReply(answer)) {
-    return invalidReply(event, [{ path: [], message: 'not a reply of the SDK: { ok: true, data } or { ok: false, error }' }])
+/**
+ * The data of what the other side answered.
+ * @throws RealtimeError the failure that was answered; `INVALID_REPLY` for what is no envelope.
+ */
+export function readReply(event: string, answer: unknown): unknown {
+  const { ok, data, error } = Object(answer) as Record<string, unknown>
+  if (ok === true) {
+    return data
   }
-  const { code, data: wire } = answer.ok ? { code: undefined, data: answer.data } : answer.error
-  const codecOfData = code === undefined ? codec?.reply : codec?.errors.get(code)
-  const coded = codecOfData?.decode(wire) ?? { ok: true, value: wire }
-  if (!coded.ok) {
-    return invalidReply(event, coded.issues)
-  }
-  return answer.ok ? { ok: true, data: coded.value } : { ok: false, error: fromWireError({ ...answer.error, data: coded.value }, 'INTERNAL', event) }
+  throw ok === false ? fromWireError(error, 'INTERNAL', event) : invalidReply(event, [])
 }
 
-function invalidReply(event: string, issues: readonly Issue[]): Result {
-  return {
-    ok: false,
-    error: new RealtimeError('INVALID_REPLY', `The answer to ${JSON.stringify(event)} does not match the contract: ${describeIssues(issues)}`, {
-      data: { issues },
-      event,
-    }),
-  }
+export function invalidReply(event: string, issues: readonly Issue[]): RealtimeError {
+  return new RealtimeError('INVALID_REPLY', 'The answer does not match the contract', { data: { issues }, event })
 }
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1 // a longer timer fires at once
 
 /** @throws TypeError unless it is a number of milliseconds that a timer can hold. */
 export function checkTimeout(timeoutMs: number): number {
-  if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
-    throw new TypeError(`timeoutMs must be a number of milliseconds from 1 to ${MAX_TIMEOUT_MS}; got ${String(timeoutMs)}`)
+  if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
+    throw new TypeError(`timeoutMs must be above 0 and at most ${MAX_TIMEOUT_MS}`)
   }
   return timeoutMs
 }

@@ -1,7 +1,8 @@
 import type {
   Answered,
   Contract,
-  EventCodec,
+  EventBorder,
+  EventCodecs,
   PayloadArguments,
   PayloadOf,
   RealtimeError,
@@ -11,7 +12,7 @@ import type {
   RoomKind,
   ServerEvent,
 } from '@org/realtime-contracts'
-import { checkTimeout, encodeArguments, findNonJson, MAX_DEPTH, readReply } from '@org/realtime-contracts/wire'
+import { checkTimeout, findNonJson, MAX_DEPTH } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Connections } from './connection.js'
 import type { BaseUser } from './identity.js'
@@ -66,7 +67,7 @@ const DEFAULT_REQUEST_TIMEOUT_MS = 10_000
 /** Everything outbound: encodes an event and hands it to Socket.IO, by the name of a room. */
 export class Delivery<User extends BaseUser> {
   constructor(
-    readonly contract: Contract,
+    readonly codecs: EventCodecs,
     readonly namespace: Namespace,
     readonly names: RoomNames,
     readonly connections: Connections<User>,
@@ -74,15 +75,6 @@ export class Delivery<User extends BaseUser> {
 
   to(rooms: readonly string[] | 'all', except: readonly string[] = []): Recipients<User> {
     return new Recipients(this, rooms, except)
-  }
-
-  /** @throws TypeError for an event that the contract does not have. */
-  codecOf(event: string): EventCodec {
-    const codec = this.contract.codec.serverToClient.get(event)
-    if (codec === undefined) {
-      throw new TypeError(`The contract "${this.contract.name}" has no serverToClient event ${JSON.stringify(event)}`)
-    }
-    return codec
   }
 }
 
@@ -95,7 +87,7 @@ class Recipients<User extends BaseUser> {
   ) {}
 
   emit(event: string, payload?: unknown): void {
-    const args = encodeArguments(event, this.delivery.codecOf(event), payload)
+    const args = this.delivery.codecs.encodeArguments(event, payload)
     this.#operator()?.emit(event, ...args)
   }
 
@@ -108,16 +100,14 @@ class Recipients<User extends BaseUser> {
   }
 
   async request(event: string, payload?: unknown, { timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS }: RequestOptions = {}): Promise<DeviceAnswer[]> {
-    const codec = this.delivery.codecOf(event)
-    if (codec.reply === undefined) {
-      throw new TypeError(`request: the event ${JSON.stringify(event)} has no reply in the contract; use emit`)
-    }
+    const { codecs } = this.delivery
+    codecs.assertAnswered(event)
     checkTimeout(timeoutMs)
-    const args = encodeArguments(event, codec, payload)
+    const args = codecs.encodeArguments(event, payload)
     const sockets = (await this.#operator()?.local.fetchSockets()) ?? []
     const connections = sockets.flatMap(({ id }) => this.delivery.connections.get(id) ?? [])
     return Promise.all(
-      connections.map(async (connection) => toDeviceAnswer(event, codec, connection.device.id, await connection.request(event, args, timeoutMs))),
+      connections.map(async (connection) => toDeviceAnswer(event, codecs, connection.device.id, await connection.request(event, args, timeoutMs))),
     )
   }
 
@@ -145,12 +135,15 @@ class Recipients<User extends BaseUser> {
   }
 }
 
-function toDeviceAnswer(event: string, codec: EventCodec, deviceId: string, outcome: { readonly answer: unknown } | undefined): DeviceAnswer {
+function toDeviceAnswer(event: string, codecs: EventBorder, deviceId: string, outcome: { readonly answer: unknown } | undefined): DeviceAnswer {
   if (outcome === undefined) {
     return { deviceId, status: 'silent' }
   }
   // What a client answers is as little trusted as what it sends.
   const answer = findNonJson(outcome.answer, MAX_DEPTH) === undefined ? outcome.answer : undefined
-  const result = readReply(event, codec, answer)
-  return result.ok ? { deviceId, status: 'answered', data: result.data } : { deviceId, status: 'failed', error: result.error }
+  try {
+    return { deviceId, status: 'answered', data: codecs.decodeReply(event, answer) }
+  } catch (error) {
+    return { deviceId, status: 'failed', error: error as RealtimeError } // decodeReply throws nothing else for an event with a reply
+  }
 }

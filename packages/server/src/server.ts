@@ -134,7 +134,7 @@ class Realtime<User extends BaseUser> {
     this.#presence = new MemoryPresence(graceMs, (error) => this.#report(error, {}))
     this.#names = new RoomNames(contract.codec.rooms)
     this.#rooms = new Rooms(this.#namespace, this.#names, this.#connections, this.#report, rooms, [...contract.codec.rooms.keys()])
-    this.#delivery = new Delivery(contract, this.#namespace, this.#names, this.#connections)
+    this.#delivery = new Delivery(contract.codec.serverToClient, this.#namespace, this.#names, this.#connections)
     this.#dispatcher = new Dispatcher(contract, this.#report)
     this.#admission = new Admission(toAuthenticator(authenticate), contract.codec.session, handshakeTimeoutMs, this.#report)
     this.presence = this.#publicPresence()
