@@ -1,4 +1,4 @@
-import type { ClientEvent, Coded, Contract, ErrorsOf, EventCodec, PayloadOf, ReplyOf, Schema, ValueCodec } from '@org/realtime-contracts'
+import type { Coded, Contract, ErrorsOf, EventCodec, PayloadOf, ReplyOf, Schema, ValueCodec } from '@org/realtime-contracts'
 import {
   describeIssues,
   type EventMeta,
@@ -54,17 +54,16 @@ export interface MiddlewareContext<User = BaseUser> extends Context<User> {
  */
 export type Middleware<User = BaseUser> = (context: MiddlewareContext<User>, next: () => Promise<void>) => unknown
 
-/** What a handler sees of an event. */
-export interface HandlerContext<C extends Contract, K extends ClientEvent<C>, User = BaseUser> extends Context<User> {
+/** What a handler sees of an event `E`, named `K`. */
+export interface HandlerContext<E, K extends string = string, User = BaseUser> extends Context<User> {
   readonly event: K
-  readonly payload: PayloadOf<C['clientToServer'][K]>
-  readonly fail: Fail<ErrorsOf<C['clientToServer'][K]>>
+  readonly payload: PayloadOf<E>
+  readonly fail: Fail<ErrorsOf<E>>
 }
 
 /** Handles one event of clients; what it returns is the reply, where the event has one. */
-export type Handler<C extends Contract, K extends ClientEvent<C>, User = BaseUser> = (
-  context: HandlerContext<C, K, User>,
-) => C['clientToServer'][K] extends { reply: Schema } ? ReplyOf<C['clientToServer'][K]> | Promise<ReplyOf<C['clientToServer'][K]>> : unknown
+export type Handler<E, K extends string = string, User = BaseUser> = (context: HandlerContext<E, K, User>) => HandlerResult<E>
+type HandlerResult<E> = E extends { reply: Schema } ? ReplyOf<E> | Promise<ReplyOf<E>> : unknown
 
 /** Who sent an event, and how to tell them of a failure that nobody waits for. */
 export interface Sender<User> {

@@ -57,10 +57,10 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
    * Handles an event of clients, with middleware of its own where given.
    * @throws TypeError where the event has a handler already, or is not in the contract.
    */
-  on<K extends ClientEvent<C>>(event: K, handler: Handler<C, K, User>): this
-  on<K extends ClientEvent<C>>(event: K, middleware: Middleware<User>, handler: Handler<C, K, User>): this
-  on<K extends ClientEvent<C>>(event: K, first: Middleware<User>, second: Middleware<User>, handler: Handler<C, K, User>): this
-  on<K extends ClientEvent<C>>(event: K, middleware: ReadonlyArray<Middleware<User>>, handler: Handler<C, K, User>): this
+  on<K extends ClientEvent<C>>(event: K, handler: Handler<C['clientToServer'][K], K, User>): this
+  on<K extends ClientEvent<C>>(event: K, middleware: Middleware<User>, handler: Handler<C['clientToServer'][K], K, User>): this
+  on<K extends ClientEvent<C>>(event: K, first: Middleware<User>, second: Middleware<User>, handler: Handler<C['clientToServer'][K], K, User>): this
+  on<K extends ClientEvent<C>>(event: K, middleware: ReadonlyArray<Middleware<User>>, handler: Handler<C['clientToServer'][K], K, User>): this
   /** All devices of one user. @throws TypeError where the id can be nobody's. */
   toUser(userId: string): UserTarget<C>
   /** All devices of several users; of nobody, where there are none. @throws TypeError where an id can be nobody's. */
