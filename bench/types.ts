@@ -25,11 +25,21 @@ function program(events: number): string {
   const define = (from: number, part: string): string => `
 const ${part} = defineContract({
   name: '${part}', version: '1.0.0',
-  serverToClient: {${names.filter((_, index) => index % 2 === from).map((name, index) => `
-    '${name}': z.object({ id: z.string(), count: z.int().min(0), text: z.string().optional(), list: z.array(z.object({ a: z.string(), b: z.enum(['x', 'y${index}']) })) }),`).join('')}
+  serverToClient: {${names
+    .filter((_, index) => index % 2 === from)
+    .map(
+      (name, index) => `
+    '${name}': z.object({ id: z.string(), count: z.int().min(0), text: z.string().optional(), list: z.array(z.object({ a: z.string(), b: z.enum(['x', 'y${index}']) })) }),`,
+    )
+    .join('')}
   },
-  clientToServer: {${names.filter((_, index) => index % 2 === from).map((name) => `
-    '${name}': { payload: z.object({ id: z.string(), amount: z.number() }), reply: z.object({ ok: z.boolean(), total: z.number() }), errors: { NOT_FOUND: z.object({ id: z.string() }), LOCKED: null } },`).join('')}
+  clientToServer: {${names
+    .filter((_, index) => index % 2 === from)
+    .map(
+      (name) => `
+    '${name}': { payload: z.object({ id: z.string(), amount: z.number() }), reply: z.object({ ok: z.boolean(), total: z.number() }), errors: { NOT_FOUND: z.object({ id: z.string() }), LOCKED: null } },`,
+    )
+    .join('')}
   },
 })
 `
@@ -38,18 +48,25 @@ const contract = mergeContracts({ name: 'all', version: '1.0.0' }, left, right)
 const realtime = createRealtimeServer(contract, { authenticate: jwt({ secret: '', issuer: false, audience: false, claims: z.object({ role: z.string() }), user: ({ sub, role }) => ({ userId: sub, role }) }) })
 const full = createRealtimeClient(contract, { url: '' })
 const lean = createRealtimeClient(toManifest(contract), { url: '' })
-${names.map((name) => `
+${names
+  .map(
+    (name) => `
 realtime.on('${name}', ({ payload, user, fail }) => { if (user.role === '') throw fail('NOT_FOUND', { id: payload.id }); return { ok: true, total: payload.amount } })
 realtime.toUser('a').emit('${name}', { id: 'x', count: 1, list: [] })
 full.on('${name}', ({ list }) => list.length)
-void lean.tryRequest('${name}', { id: 'x', amount: 1 }).then((result) => result.ok ? result.data.total : result.error.code)`).join('')}
+void lean.tryRequest('${name}', { id: 'x', amount: 1 }).then((result) => result.ok ? result.data.total : result.error.code)`,
+  )
+  .join('')}
 `
 }
 
 function measure(name: string, source: string): { instantiations: number; seconds: number } {
   const file = join(folder, `${name}.ts`)
   writeFileSync(file, source)
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.base.json', compilerOptions: { lib: ['ES2023', 'DOM'] }, files: [file] }))
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ extends: '../../tsconfig.base.json', compilerOptions: { lib: ['ES2023', 'DOM'] }, files: [file] }),
+  )
   const output = execFileSync(process.execPath, [join(here, '../node_modules/typescript/bin/tsc'), '-p', folder, '--extendedDiagnostics'], { encoding: 'utf8' })
   const read = (label: string): number => Number(new RegExp(`${label}:\\s+([\\d.]+)`).exec(output)?.[1])
   return { instantiations: read('Instantiations'), seconds: read('Check time') }
@@ -57,12 +74,17 @@ function measure(name: string, source: string): { instantiations: number; second
 
 mkdirSync(folder, { recursive: true })
 try {
-  const base = measure('empty', `${imports}export const all = [z, defineContract, mergeContracts, toManifest, createRealtimeServer, jwt, createRealtimeClient]\n`)
+  const base = measure(
+    'empty',
+    `${imports}export const all = [z, defineContract, mergeContracts, toManifest, createRealtimeServer, jwt, createRealtimeClient]\n`,
+  )
   console.log(`imports only: ${base.instantiations} instantiations, ${base.seconds} s`)
   for (const [events, goal] of GOALS) {
     const { instantiations, seconds } = measure(`events${events}`, program(events))
     const above = instantiations - base.instantiations
-    console.log(`${events} events: ${instantiations} instantiations, ${above} above imports (goal: all below ${goal}), ${seconds} s, ${(seconds - base.seconds).toFixed(2)} s above`)
+    console.log(
+      `${events} events: ${instantiations} instantiations, ${above} above imports (goal: all below ${goal}), ${seconds} s, ${(seconds - base.seconds).toFixed(2)} s above`,
+    )
     if (instantiations > goal) process.exitCode = 1
   }
 } finally {

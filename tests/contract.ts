@@ -2,7 +2,7 @@ import { defineContract } from '@org/realtime-contracts'
 import * as z from 'zod'
 
 /** A date on both sides, its ISO text between them. */
-export const Time = z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() })
+const Time = z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() })
 
 /** One of everything that a contract can hold. */
 export const contract = defineContract({

@@ -50,7 +50,7 @@ export interface TestServer {
   stock(auth: Record<string, unknown>, options?: StockOptions): Socket
 }
 
-export interface StockOptions {
+interface StockOptions {
   readonly transports?: readonly Transport[]
   readonly extraHeaders?: Record<string, string>
 }

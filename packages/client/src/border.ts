@@ -2,7 +2,10 @@ import type { ContractCodec, EventBorder } from '@org/realtime-contracts'
 import { readReply } from '@org/realtime-contracts/wire'
 
 /** What a client needs of a contract's codec. */
-export type ClientBorder = Pick<ContractCodec, 'encodeRoomId' | 'decodeSession'> & { readonly serverToClient: EventBorder; readonly clientToServer: EventBorder }
+export type ClientBorder = Pick<ContractCodec, 'encodeRoomId' | 'decodeSession'> & {
+  readonly serverToClient: EventBorder
+  readonly clientToServer: EventBorder
+}
 
 const asIs: EventBorder = {
   encodeArguments: (_event, payload) => (payload === undefined ? [] : [payload]),

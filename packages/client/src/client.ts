@@ -160,7 +160,8 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     onEvent(event, args) {
       const payload = args[0]
       if (event === 'error') tell(event, fromWireError(payload, 'INTERNAL', (payload as ErrorNotice | undefined)?.event))
-      else if (event === '$presence') rooms.change(payload as MembersNotice) // only the server of the SDK sends it
+      else if (event === '$presence')
+        rooms.change(payload as MembersNotice) // only the server of the SDK sends it
       else if (event[0] === '$') tell(event, payload)
       else answers.receive(event, args)
     },

@@ -39,14 +39,27 @@ const ATTEMPT_MS = 20_000
 const RENEW_AHEAD_MS = 30_000
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-export type Connection = ReturnType<typeof createConnection>
+export interface Connection {
+  readonly socket: Socket
+  readonly deviceId: string
+  status(): Status
+  /** Starts dialling unless it goes on already. */
+  open(): void
+  close(): void
+  /** @throws RealtimeError `ABORTED`, `CLOSED`, the refusal, or one of code `late` after the timeout, while dialling goes on. */
+  ready(timeoutMs: number, signal: AbortSignal | undefined, late: string, event?: string): Promise<unknown>
+  /** One call at a time, however many wait for it. @throws RealtimeError what `getToken` threw, or `UNAVAILABLE` for what is none. */
+  token(): Promise<string | null | undefined>
+  /** Calls `renew` ahead of a token's end; of one that lasts months, months ahead. */
+  renewBefore(expiresInMs: number | undefined, renew: () => void): void
+}
 
 /** One connection: keeps dialling until the server refuses it for good, and shows one status of it all. */
 export function createConnection(
   { url, getToken, deviceId = randomId(), reconnectDelayMs = 1_000, maxReconnectDelayMs = 5_000, ...engine }: ConnectionOptions,
   { name, version, fingerprint }: Facts,
   { onAuthenticated, onEvent, onStatus, onError }: ConnectionEvents,
-) {
+): Connection {
   if (!url) {
     throw new TypeError('createRealtimeClient: url is required; a page of the server itself gives location.origin')
   }
@@ -106,7 +119,6 @@ export function createConnection(
     }
   }
 
-  /** One call at a time, however many wait for it. @throws RealtimeError what `getToken` threw, or `UNAVAILABLE` for what is none. */
   function token(): Promise<string | null | undefined> {
     pendingToken ??= (async () => getToken?.())()
       .catch((cause: unknown) => {
@@ -180,8 +192,7 @@ export function createConnection(
     token,
     status: () => status,
 
-    /** Starts dialling unless it goes on already. */
-    open(): void {
+    open() {
       if (end || status === 'idle') {
         end = undefined
         attempts = 0
@@ -194,8 +205,7 @@ export function createConnection(
 
     close: () => stop('closed', new RealtimeError('CLOSED')),
 
-    /** @throws RealtimeError `ABORTED`, `CLOSED`, the refusal, or one of code `late` after the timeout, while dialling goes on. */
-    ready(timeoutMs: number, signal: AbortSignal | undefined, late: string, event?: string): Promise<unknown> {
+    ready(timeoutMs, signal, late, event) {
       let deadline: Timer
       return abortable(signal, (resolve, reject) => {
         const settle = (error?: RealtimeError): void => (error ? reject(error) : resolve(undefined))
@@ -207,8 +217,7 @@ export function createConnection(
       }).finally(() => clearTimeout(deadline))
     },
 
-    /** Calls `renew` ahead of a token's end; of one that lasts months, months ahead. */
-    renewBefore(expiresInMs: number | undefined, renew: () => void): void {
+    renewBefore(expiresInMs, renew) {
       clearTimeout(renewal)
       if (expiresInMs) renewal = setTimeout(renew, Math.min(Math.max(expiresInMs - RENEW_AHEAD_MS, expiresInMs / 2), MAX_TIMER_MS))
     },
@@ -216,7 +225,10 @@ export function createConnection(
 }
 
 /** A promise that a signal ends, also where it has aborted already. @throws RealtimeError `ABORTED`. */
-export function abortable(signal: AbortSignal | undefined, start: (resolve: (value: unknown) => void, reject: (error: RealtimeError) => void) => void): Promise<unknown> {
+export function abortable(
+  signal: AbortSignal | undefined,
+  start: (resolve: (value: unknown) => void, reject: (error: RealtimeError) => void) => void,
+): Promise<unknown> {
   let off: (() => void) | undefined
   return new Promise((resolve, reject) => {
     off = onAbort(signal, () => reject(new RealtimeError('ABORTED')))

@@ -106,7 +106,12 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
 
     change({ joined = [], left = [], ...address }: MembersNotice): void {
       const room = rooms.get(keyOf(address))
-      if (room) set(room, true, [...new Set([...(room.members ?? []), ...joined])].filter((userId) => !left.includes(userId)))
+      if (room)
+        set(
+          room,
+          true,
+          [...new Set([...(room.members ?? []), ...joined])].filter((userId) => !left.includes(userId)),
+        )
     },
   }
 }

@@ -21,7 +21,8 @@ export function createStream<T>(onEnd: () => void) {
     iterator: (async function* () {
       try {
         while (!ended) {
-          if (kept.length) yield kept.shift() as T // there is one
+          if (kept.length)
+            yield kept.shift() as T // there is one
           else await new Promise<void>((resolve) => (wake = resolve))
         }
       } finally {

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { RealtimeError, type Issue } from './errors.js'
+import { type Issue, RealtimeError } from './errors.js'
 import type { Schema, SchemaFacts } from './schema.js'
 import type { SessionFacts } from './session.js'
 import { findNonJson, invalidPayload, invalidReply, MAX_DEPTH, readReply } from './wire.js'

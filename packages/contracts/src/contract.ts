@@ -72,8 +72,7 @@ type KnownKeys<M extends EventMap> = {
   readonly [K in keyof M]: M[K] extends { _zod: unknown } ? unknown : { readonly [P in Exclude<keyof M[K], keyof EventDefinition>]: never }
 }
 
-// biome-ignore lint/complexity/noBannedTypes: the empty map is what a contract without events in one direction has
-type None = {}
+type None = Record<never, never>
 
 export interface ContractDefinition<
   ServerToClient extends EventMap,

@@ -26,7 +26,9 @@ type VoidAsUndefined<T> = [T] extends [void] ? undefined : T
 export type ReplyOf<E, V extends Side = 'domain'> = E extends { reply: infer R extends Schema } ? ValueOf<R, V> : never
 
 /** The errors an event declares, by code, with their data. */
-export type ErrorsOf<E, V extends Side = 'domain'> = E extends { errors: infer Errors } ? { readonly [Code in keyof Errors]: ValueOf<Errors[Code], V> } : {}
+export type ErrorsOf<E, V extends Side = 'domain'> = E extends { errors: infer Errors }
+  ? { readonly [Code in keyof Errors]: ValueOf<Errors[Code], V> }
+  : Record<never, never>
 
 /** The declared errors of an event as a union on `code`. */
 export type DeclaredError<E, V extends Side = 'domain'> = { [Code in keyof ErrorsOf<E, V> & string]: RealtimeError<Code, ErrorsOf<E, V>[Code]> }[keyof ErrorsOf<
@@ -54,7 +56,7 @@ export type RoomId<C extends Contract, K extends RoomKind<C>, V extends Side = '
 export type Answered<M> = { [K in keyof M]: M[K] extends { reply: Schema } ? K : never }[keyof M] & string
 
 /** The session fields that a contract declares. */
-export type SessionFields<C extends Contract, V extends Side = 'domain'> = C['session'] extends Schema ? ValueOf<C['session'], V> : {}
+export type SessionFields<C extends Contract, V extends Side = 'domain'> = C['session'] extends Schema ? ValueOf<C['session'], V> : unknown
 
 /** What a client is told on connecting. */
 export type Session<C extends Contract, V extends Side = 'domain'> = SessionFacts & SessionFields<C, V>

@@ -86,7 +86,7 @@ function toRoom(kind: string, id: unknown, wireId: unknown): Room {
 }
 
 /** The kind and id behind a room's name; `undefined` for rooms that are not of a contract, such as a socket's own. */
-export function parseRoomName(name: string): { kind: string; wireId: string } | undefined {
+function parseRoomName(name: string): { kind: string; wireId: string } | undefined {
   const [, kind, id] = /^([a-z][a-z0-9_-]*):([^:]*):?$/.exec(name) ?? []
   if (kind === undefined || id === undefined || kind === 'user' || kind === 'device') {
     return undefined

@@ -1,0 +1,92 @@
+// Packs every package as it would be published, and uses the tarballs as a stranger would: publint, attw, an install into an
+// empty project, a type check under three module systems and three versions of TypeScript, and a run as ESM and as CommonJS.
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const cache = join(root, '.cache/packages')
+const consumer = join(cache, 'consumer')
+const sources = join(root, 'tests/packaging')
+
+const TYPESCRIPTS = { typescript5: '5.9.3', typescript6: '6.0.3', typescript7: '7.0.2' }
+const MODULE_SYSTEMS = {
+  nodenext: { file: 'app.mts', options: { module: 'nodenext' } },
+  bundler: { file: 'app.mts', options: { module: 'esnext', moduleResolution: 'bundler' } },
+  commonjs: { file: 'app.cts', options: { module: 'nodenext' } },
+}
+
+function run(command: string, args: readonly string[], cwd = root): string {
+  console.log(`$ ${[command, ...args].join(' ').replaceAll(root, '.')}`)
+  try {
+    return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string }
+    throw new Error(`${command} ${args.join(' ')} failed:\n${stdout ?? ''}${stderr ?? ''}`)
+  }
+}
+
+interface Packed {
+  readonly name: string
+  readonly tarball: string
+}
+
+function pack(): Packed[] {
+  const folders = readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name))
+  return folders.map((folder) => {
+    const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name: string }
+    const output = run('pnpm', ['pack', '--json', '--pack-destination', cache], folder)
+    const { filename } = JSON.parse(output.slice(output.indexOf('{'))) as { filename: string }
+    return { name, tarball: filename }
+  })
+}
+
+function checkTarball({ tarball }: Packed): void {
+  run('pnpm', ['exec', 'publint', '--strict', tarball])
+  run('pnpm', ['exec', 'attw', tarball, '--profile', 'node16'])
+}
+
+function installConsumer(packed: readonly Packed[]): void {
+  const ours = Object.fromEntries(packed.map(({ name, tarball }) => [name, `file:${tarball}`]))
+  const aliases = Object.fromEntries(Object.entries(TYPESCRIPTS).map(([alias, version]) => [alias, `npm:typescript@${version}`]))
+  mkdirSync(consumer, { recursive: true })
+  const manifest = {
+    name: 'consumer',
+    private: true,
+    dependencies: { ...ours, zod: '^4.1.0' },
+    devDependencies: { ...aliases, '@types/node': '^20.19.0' },
+    // They are not published: what they want of each other is beside them.
+    pnpm: { overrides: ours },
+  }
+  writeFileSync(join(consumer, 'package.json'), JSON.stringify(manifest, null, 2))
+  run('pnpm', ['install', '--ignore-workspace', '--no-lockfile', '--prefer-offline'], consumer)
+}
+
+function checkTypes(): void {
+  for (const [system, { file, options }] of Object.entries(MODULE_SYSTEMS)) {
+    copyFileSync(join(sources, 'app.mts'), join(consumer, file)) // the same text, which its name makes a module of either kind
+    const config = `tsconfig.${system}.json`
+    const compilerOptions = { ...options, target: 'es2022', lib: ['es2023', 'dom'], types: ['node'], strict: true, skipLibCheck: false, noEmit: true }
+    writeFileSync(join(consumer, config), JSON.stringify({ compilerOptions, files: [file] }))
+    for (const alias of Object.keys(TYPESCRIPTS)) {
+      run(process.execPath, [join(consumer, 'node_modules', alias, 'bin/tsc'), '-p', config], consumer)
+    }
+  }
+}
+
+function checkRuns(): void {
+  for (const file of ['run.mjs', 'run.cjs']) {
+    copyFileSync(join(sources, file), join(consumer, file))
+    run(process.execPath, [file], consumer)
+  }
+}
+
+rmSync(cache, { recursive: true, force: true })
+mkdirSync(cache, { recursive: true })
+const packed = pack()
+packed.forEach(checkTarball)
+installConsumer(packed)
+checkTypes()
+checkRuns()
+console.log('The packed packages install, type-check and run.')

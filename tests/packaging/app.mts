@@ -1,0 +1,46 @@
+// Type-checked against the packed packages, under several module systems and versions of TypeScript.
+import { createServer } from 'node:http'
+import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
+import { type ClientToServerEvents, defineContract, type ServerToClientEvents, toManifest } from '@org/realtime-contracts'
+import { contract as orgContract } from '@org/realtime-contracts/events'
+import { manifest } from '@org/realtime-contracts/events/manifest'
+import { createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
+import * as z from 'zod'
+
+export const contract = defineContract({
+  name: 'consumer',
+  version: '1.0.0',
+  serverToClient: { note: z.object({ text: z.string() }) },
+  clientToServer: { take: { payload: z.object({ id: z.string() }), reply: z.object({ left: z.number() }), errors: { GONE: null } } },
+  rooms: { group: z.string() },
+  session: z.object({ role: z.string() }),
+})
+
+const { port, path, cors, jwt: key } = optionsFromEnv(process.env)
+const realtime = createRealtimeServer(contract, {
+  path,
+  cors,
+  authenticate: jwt({ ...key, claims: z.object({ role: z.string() }), user: ({ sub, role }) => ({ userId: sub, role }) }),
+  rooms: { group: { authorize: ({ user, id }) => user.role === id } },
+})
+realtime.on('take', ({ payload, user, fail }) => {
+  if (user.role !== 'admin') throw fail('GONE')
+  realtime.toUser(user.userId).emit('note', { text: payload.id })
+  return { left: 1 }
+})
+realtime.attach(createServer()).io.on('connection', (socket) => socket.id)
+void realtime.listen(port)
+
+const client = createRealtimeClient(toManifest(contract), { url: 'http://localhost:3000', getToken: async () => 'token' })
+client.on('note', ({ text }) => text.length)
+const result = client.tryRequest('take', { id: 'x' })
+void result.then((outcome) => (outcome.ok ? outcome.data.left : outcome.error.code === 'GONE'))
+// @ts-expect-error no such event
+client.on('nope', () => {})
+
+export const org = createRealtimeClient(manifest, { url: 'http://localhost:3000' })
+org.on('xp:gained', ({ totalXp }) => totalXp.toFixed(0))
+export const orgFull = createRealtimeClient(orgContract, { url: 'http://localhost:3000' })
+export type Down = ServerToClientEvents<typeof orgContract>
+export type Up = ClientToServerEvents<typeof orgContract>
+export const isOurs = (error: unknown): error is RealtimeError => error instanceof RealtimeError

@@ -1,0 +1,23 @@
+// Runs the packed packages as CommonJS.
+const assert = require('node:assert/strict')
+const { createRealtimeClient, RealtimeError } = require('@org/realtime-client')
+const { RealtimeError: SameError } = require('@org/realtime-contracts')
+const { contract } = require('@org/realtime-contracts/events')
+const { createRealtimeServer } = require('@org/realtime-server')
+
+async function main() {
+  assert.equal(RealtimeError, SameError)
+  const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
+  realtime.on('notification:mark_read', () => ({ success: true }))
+  const { port } = await realtime.listen(0)
+  const client = createRealtimeClient(contract, { url: `http://localhost:${port}` })
+  await client.connect()
+  assert.deepEqual(await client.request('notification:mark_read', { notificationId: 'n-1' }), { success: true })
+  client.close()
+  await realtime.close()
+}
+
+main().catch((error) => {
+  console.error(error)
+  process.exit(1)
+})

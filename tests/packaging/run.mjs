@@ -1,0 +1,17 @@
+// Runs the packed packages as ES modules.
+import assert from 'node:assert/strict'
+import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
+import { RealtimeError as SameError } from '@org/realtime-contracts'
+import { contract } from '@org/realtime-contracts/events'
+import { manifest } from '@org/realtime-contracts/events/manifest'
+import { createRealtimeServer } from '@org/realtime-server'
+
+assert.equal(RealtimeError, SameError)
+const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
+realtime.on('notification:mark_read', () => ({ success: true }))
+const { port } = await realtime.listen(0)
+const client = createRealtimeClient(manifest, { url: `http://localhost:${port}` })
+await client.connect()
+assert.deepEqual(await client.request('notification:mark_read', { notificationId: 'n-1' }), { success: true })
+client.close()
+await realtime.close()
