@@ -209,7 +209,7 @@ class Realtime<User extends BaseUser> {
   }
 
   async #close(drainMs: number): Promise<void> {
-    await Promise.race([this.#dispatcher.idle(), delay(drainMs)])
+    await atMost(drainMs, this.#dispatcher.idle())
     for (const connection of this.#connections.all()) {
       connection.close({ code: 'UNAVAILABLE', reason: 'The server is closing', mayReturn: true })
     }
@@ -399,6 +399,16 @@ function delay(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms)
   })
+}
+
+/** Waits for work, but no longer; nothing is left behind that would keep the process up. */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }
 
 async function closeServer(server: HttpServer | undefined): Promise<void> {

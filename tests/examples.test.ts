@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { io } from 'socket.io-client'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { heard, refusalOf, until } from './harness.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+interface Running {
+  readonly process: ChildProcess
+  output: string
+  readonly exit: Promise<number | null>
+}
+
+/** Runs an example as its `start` script does. */
+function start(example: string, env: Record<string, string> = {}): Running {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(WS_|CORS_|JWT_|REDIS_|NODE_OPTIONS|VITEST)/.test(name)))
+  const child = spawn(process.execPath, ['--conditions=@org/source', '--import', 'tsx', `${root}examples/${example}/src/main.ts`], {
+    cwd: root,
+    env: { ...inherited, WS_PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const running: Running = { process: child, output: '', exit: new Promise((resolve) => child.once('exit', resolve)) }
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (running.output += String(chunk)))
+  onTestFinished(() => void child.kill('SIGKILL'))
+  return running
+}
+
+describe('the main job', () => {
+  test('prints the session of three clients, keeps serving with the tokens it prints, and ends on Ctrl-C', async () => {
+    const running = start('notifications', { WS_PATH: '/realtime/', CORS_ORIGIN: 'https://app.example.com', JWT_SECRET: 'uL3n8vQ1zR7xW2kJ5mB9sD4fG6hT0pYc' })
+    await until(() => running.output.includes('Ctrl-C ends it.') || running.process.exitCode !== null)
+    const lines = running.output.split('\n')
+    const steps = [
+      /ada\/laptop +← authenticated/,
+      /ada\/phone +← authenticated/,
+      /grace\/tablet +← authenticated/,
+      /ada\/(laptop|phone) +← notification:new/,
+      /ada\/(laptop|phone) +← notification:new/,
+      /ada\/laptop +→ notification:mark_read/,
+      /ada\/phone +← notification:read/,
+      /ada\/(laptop|phone) +← xp:gained/,
+      /ada\/(laptop|phone) +← achievement:unlocked/,
+      /ada\/(laptop|phone) +← rank:updated/,
+      /leaderboard:updated/,
+      /stranger +← UNAUTHENTICATED/,
+      /grace\/tablet +← INVALID_PAYLOAD.*notificationId/,
+    ]
+    let from = 0
+    for (const step of steps) {
+      const found = lines.findIndex((line, index) => index >= from && step.test(line))
+      expect(found, `${step} in\n${running.output}`).toBeGreaterThanOrEqual(0)
+      from = found + 1
+    }
+    expect(running.output).toMatch(/ada\/laptop +← reply +\{ success: true \}/)
+    expect(lines.filter((line) => /← leaderboard:updated/.test(line))).toHaveLength(3)
+    expect(running.output).not.toMatch(/ada\/laptop +← notification:read/)
+
+    const url = /Serving on (\S+)/.exec(running.output)?.[1] ?? ''
+    const token = /^ +grace +(\S+)$/m.exec(running.output)?.[1]
+    const connect = (origin?: string) => {
+      const socket = io(url, {
+        path: '/realtime/',
+        auth: { token },
+        forceNew: true,
+        reconnection: false,
+        ...(origin !== undefined && { extraHeaders: { origin } }),
+      })
+      onTestFinished(() => void socket.disconnect())
+      return socket
+    }
+    expect(await heard(connect(), 'authenticated')).toMatchObject({ success: true, userId: 'grace' })
+    expect(await heard(connect('https://app.example.com'), 'authenticated')).toMatchObject({ userId: 'grace' })
+    expect(await heard<Error>(connect('https://evil.example'), 'connect_error')).toBeInstanceOf(Error)
+    expect(await (await fetch(url)).text()).toContain('path /realtime/')
+
+    running.process.kill('SIGINT')
+    expect(await running.exit).toBe(0)
+    expect(running.output).toContain('Closed.')
+  })
+
+  test('makes a secret of its own where there is none, and refuses tokens of another', async () => {
+    const running = start('notifications')
+    await until(() => running.output.includes('Ctrl-C ends it.') || running.process.exitCode !== null)
+    const url = /Serving on (\S+)/.exec(running.output)?.[1] ?? ''
+    const socket = io(url, { auth: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.x' }, forceNew: true, reconnection: false })
+    onTestFinished(() => void socket.disconnect())
+    expect(await refusalOf(socket)).toMatchObject({ code: 'UNAUTHENTICATED' })
+    running.process.kill('SIGTERM')
+    expect(await running.exit).toBe(0)
+  })
+
+  test.each([
+    ['WS_PORT', { WS_PORT: 'http' }],
+    ['WS_PATH', { WS_PATH: 'ws' }],
+    ['CORS_ORIGIN', { CORS_ORIGIN: 'app.example.com' }],
+    ['JWT_SECRET', { JWT_SECRET: 'short' }],
+  ])('says what is wrong with %s, and does not start', async (name, env) => {
+    const running = start('notifications', env)
+    expect(await running.exit).toBe(1)
+    expect(running.output).toMatch(new RegExp(`^Cannot start: ${name}`))
+  })
+
+  test('says so where its port is taken', async () => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, resolve))
+    onTestFinished(() => void other.close())
+    const address = other.address()
+    const port = String(typeof address === 'object' && address !== null ? address.port : 0)
+    const running = start('notifications', { WS_PORT: port })
+    expect(await running.exit).toBe(1)
+    expect(running.output).toContain(`Port ${port} is taken. Set WS_PORT`)
+  })
+})
+
+describe('the README', () => {
+  test('shows the code of examples/quickstart as it is, which runs', async () => {
+    const readme = await readFile(`${root}README.md`, 'utf8')
+    for (const file of ['contract.ts', 'server.ts', 'client.ts']) {
+      expect(readme).toContain(`\`\`\`ts\n${await readFile(`${root}examples/quickstart/src/${file}`, 'utf8')}\`\`\``)
+    }
+    const running = start('quickstart')
+    expect(await running.exit).toBe(0)
+    expect(running.output).toBe('ada: Hello, me\nreached 1 device(s)\n')
+  })
+
+  test('names the commands that CI runs', async () => {
+    const readme = await readFile(`${root}README.md`, 'utf8')
+    const manifest = JSON.parse(await readFile(`${root}package.json`, 'utf8')) as { packageManager: string }
+    for (const file of ['.ci/run', 'README.md']) expect(await readFile(`${root}${file}`, 'utf8')).toContain(`npx -y ${manifest.packageManager} test\n`)
+    expect(readme).toContain(`npx -y ${manifest.packageManager} start\n`)
+  })
+})
