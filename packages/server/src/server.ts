@@ -211,6 +211,8 @@ class Realtime<User extends BaseUser> {
   async #close(drainMs: number): Promise<void> {
     await atMost(drainMs, this.#dispatcher.idle())
     for (const connection of this.#connections.all()) {
+      // A polling transport that has no request open waits 30 s for one before it closes; that would keep the process up.
+      Reflect.set(connection.socket.conn.transport, 'closeTimeout', FLUSH_MS)
       connection.close({ code: 'UNAVAILABLE', reason: 'The server is closing', mayReturn: true })
     }
     await this.#flushed()
