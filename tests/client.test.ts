@@ -390,3 +390,152 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve))
   return typeof address === 'object' && address !== null ? address.port : 0
 }
+
+describe('a listener of the status', () => {
+  test('may close the client, or connect it again, at any of its steps', async () => {
+    const server = await startServer()
+    for (const step of ['connecting', 'connected', 'reconnecting'] as const) {
+      const client = createTestClient(contract, { url: server.url, getToken: () => signToken('ada') })
+      client.subscribe(() => {
+        if (client.status === step) client.close()
+      })
+      const connected = client.connect().catch((error: RealtimeError) => error.code)
+      if (step === 'reconnecting') {
+        await connected
+        breakTransports(server)
+      }
+      await until(() => client.status === 'closed')
+      await connected
+    }
+    await until(() => server.realtime.io.of('/').sockets.size === 0)
+
+    const client = await server.client('ada')
+    const off = client.subscribe(() => {
+      if (client.status === 'closed') void client.connect()
+    })
+    client.close()
+    await until(() => client.status === 'connected')
+    off()
+  })
+})
+
+test('a refusal is told to error where nobody waits any more, also after somebody had', async () => {
+  let refuse = false
+  const server = await startServer({ authenticate: async () => (refuse ? null : { userId: 'ada', role: 'member' }) })
+  const client = await server.client('ada')
+  const errors = collect<RealtimeError>((add) => client.on('error', add))
+  refuse = true
+  breakTransports(server)
+  await until(() => client.status === 'reconnecting')
+  await rejection(client.request('echo', { text: 'x' }, { timeoutMs: 1 }))
+  await until(() => client.status === 'refused')
+  expect(errors.map(({ code }) => code)).toContain('UNAUTHENTICATED')
+})
+
+describe('a server that sends garbage', () => {
+  test.each(['$disconnect', '$presence', 'error', '$other', 'note'])('as %s kills no client', async (event) => {
+    const server = await startServer()
+    const client = await server.client('ada')
+    client.on('error', () => {})
+    for (const garbage of [null, undefined, 7, 'x', [], { kind: {}, id: {}, joined: 7, left: null }, { code: {}, reason: [] }])
+      server.realtime.io.emit(event, garbage)
+    const done = new Promise((resolve) => client.once('bare', () => resolve('done')))
+    server.realtime.toAll().emit('bare')
+    expect(await done).toBe('done')
+    expect(client.status).toBe('connected')
+  })
+
+  test('as authenticated is refused', async () => {
+    const server = await startServer()
+    const client = await server.client('ada')
+    client.on('error', () => {})
+    server.realtime.io.emit('authenticated', null)
+    await until(() => client.status === 'refused')
+  })
+})
+
+test('an answer that comes after a reconnect is not given to another request', async () => {
+  const server = await startServer()
+  const client = await server.client('ada')
+  let answer: (() => void) | undefined
+  client.handle('confirm', () => new Promise((resolve) => (answer ??= () => resolve({ yes: true }))))
+  const first = server.realtime.toUser('ada').request('confirm', { question: 'save?' }, { timeoutMs: 500 })
+  await until(() => answer !== undefined)
+  breakTransports(server)
+  expect(await first).toMatchObject([{ status: 'silent' }])
+  await until(() => client.status !== 'connected')
+  await until(() => client.status === 'connected')
+  const second = server.realtime.toUser('ada').request('confirm', { question: 'delete everything?' }, { timeoutMs: 500 })
+  answer?.()
+  expect(await second).toMatchObject([{ status: 'silent' }])
+})
+
+test('nothing is sent later that Socket.IO could not send now', async () => {
+  const server = await startServer({ pingIntervalMs: 100, pingTimeoutMs: 100 })
+  const said = vi.fn()
+  server.realtime.on('say', said)
+  server.realtime.on('echo', ({ payload }) => payload)
+  const client = await server.client('ada')
+  const errors = collect<RealtimeError>((add) => client.on('error', add))
+  // As after a sleep: the heartbeat is overdue, and nobody has noticed yet.
+  vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000)
+  client.emit('say', { text: 'too late' })
+  const request = await client.tryRequest('echo', { text: 'too late' })
+  vi.restoreAllMocks()
+  expect(errors).toMatchObject([{ code: 'NOT_CONNECTED', event: 'say' }])
+  expect(request).toMatchObject({ ok: false, error: { code: 'NOT_CONNECTED' } })
+  await until(() => client.status !== 'connected')
+  await until(() => client.status === 'connected')
+  await client.request('echo', { text: 'x' })
+  expect(said).not.toHaveBeenCalled()
+})
+
+describe('a token that never comes', () => {
+  test('does not hold up reauthenticate for longer than it may take, nor the next connection', async () => {
+    const server = await startServer()
+    let hang = false
+    const getToken = vi.fn(() => (hang ? new Promise<string>(() => {}) : signToken('ada')))
+    const client = await server.client('ada', { getToken })
+    hang = true
+    expect(await rejection(client.reauthenticate({ timeoutMs: 30 }))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await rejection(client.reauthenticate({ signal: AbortSignal.abort() }))).toMatchObject({ code: 'ABORTED' })
+    client.close()
+    hang = false
+    expect(await client.connect()).toMatchObject({ userId: 'ada' })
+  })
+})
+
+describe('one function that listens twice', () => {
+  test('is called twice, and each registration ends by itself', async () => {
+    const server = await startServer()
+    const client = await server.client('ada')
+    const listener = vi.fn()
+    const off = client.on('note', listener)
+    client.on('note', listener)
+    off()
+    off()
+    const done = new Promise((resolve) => client.once('bare', () => resolve(undefined)))
+    server.realtime.toUser('ada').emit('note', { text: '1' })
+    server.realtime.toUser('ada').emit('bare')
+    await done
+    expect(listener).toHaveBeenCalledTimes(1)
+    expect(() => client.once('note', undefined as never)).toThrow(TypeError)
+  })
+})
+
+describe('an iterator of events', () => {
+  test('that is given up early, or made on a closed client, ends', async () => {
+    const client = createTestClient(contract, { url: 'http://127.0.0.1:1' })
+    const events = client.events('note')
+    const next = events.next()
+    await events.return?.()
+    expect(await next).toEqual({ done: true, value: undefined })
+    client.close()
+    expect(await client.events('note').next()).toEqual({ done: true, value: undefined })
+    expect(await client.events('note', { signal: AbortSignal.abort() }).next()).toEqual({ done: true, value: undefined })
+  })
+})
+
+test.each([Number.NaN, -1, 0, 1e12])('a delay of %s is refused', (reconnectDelayMs) => {
+  expect(() => createTestClient(contract, { url: 'http://127.0.0.1:1', reconnectDelayMs })).toThrow(TypeError)
+})

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { createRealtimeServer } from '@org/realtime-server'
 import { describe, expect, test, vi } from 'vitest'
 import { contract } from './contract.js'
@@ -67,6 +67,8 @@ test('listen rejects where the port is taken', async () => {
   const realtime = createRealtimeServer(contract, { authenticate: testJwt() })
   await expect(realtime.listen(typeof address === 'object' && address ? address.port : 0, '127.0.0.1')).rejects.toMatchObject({ code: 'EADDRINUSE' })
   other.close()
+  await realtime.listen(0, '127.0.0.1') // another port can be tried
+  await realtime.close()
 })
 
 const nobody = (): null => null
@@ -81,6 +83,17 @@ test.each([
   ['a rule for a room that is not there', { authenticate: nobody, rooms: { nope: { authorize: () => true } } }],
   ['a rule without authorize', { authenticate: nobody, rooms: { group: {} } }],
   ['members that are neither', { authenticate: nobody, rooms: { group: { authorize: () => true, members: 'all' } } }],
+  ['an unknown option', { authenticate: nobody, presense: {} }],
+  ['an unknown option of cors', { authenticate: nobody, cors: { origins: [] } }],
+  ['an unknown option of presence', { authenticate: nobody, presence: { grace: 1 } }],
+  ['cors that is nothing', { authenticate: nobody, cors: null }],
+  ['any origin with cookies', { authenticate: nobody, cors: { origin: '*', credentials: true } }],
+  ['cors flags that are texts', { authenticate: nobody, cors: { allowMissingOrigin: 'no' } }],
+  ['no transports', { authenticate: nobody, transports: [] }],
+  ['an unknown transport', { authenticate: nobody, transports: ['pigeon'] }],
+  ['a path with a query', { authenticate: nobody, path: '/a?b' }],
+  ['onError that is no function', { authenticate: nobody, onError: 'log' }],
+  ['a handshake of 25 days', { authenticate: nobody, handshakeTimeoutMs: 2 ** 31 - 1 }],
   ['an origin with a path', { authenticate: nobody, cors: { origin: ['https://app.example.com/'] } }],
 ])('a server is not made of %s', (_case, options) => {
   expect(() => createRealtimeServer(contract, options as never)).toThrow(TypeError)
@@ -89,4 +102,42 @@ test.each([
 test('a server is not made of a manifest, nor a client of nothing', () => {
   expect(() => createRealtimeServer({ name: 'x', version: '1.0.0', fingerprint: '1:0' } as never, { authenticate: nobody } as never)).toThrow(/contract/)
   expect(() => createTestClient(undefined as never, { url: 'http://localhost' })).toThrow(/contract/)
+})
+
+test('a peer that never answers does not hold up closing', async () => {
+  const server = await startServer()
+  const { port } = new URL(server.url)
+  const peer = connect(Number(port), '127.0.0.1')
+  peer.on('error', () => {})
+  peer.write(
+    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  )
+  await new Promise((resolve) => peer.once('data', resolve))
+  const startMs = Date.now()
+  await server.realtime.close({ drainMs: 0 })
+  expect(Date.now() - startMs).toBeLessThan(10_000) // the WebSocket library alone would wait 30 s
+})
+
+test('what comes while the server closes is answered UNAVAILABLE', async () => {
+  const server = await startServer()
+  let answer: (() => void) | undefined
+  server.realtime.on('echo', ({ payload }) => new Promise((resolve) => (answer = () => resolve(payload))))
+  const client = await server.client('ada')
+  const first = client.request('echo', { text: '1' })
+  await until(() => answer !== undefined)
+  const closed = server.realtime.close({ drainMs: 600_000 })
+  expect(await client.tryRequest('echo', { text: '2' })).toMatchObject({ ok: false, error: { code: 'UNAVAILABLE' } })
+  answer?.()
+  expect(await first).toEqual({ text: '1' })
+  await closed
+})
+
+test('a closed server neither listens nor attaches again, and closing waits for one that is about to listen', async () => {
+  const realtime = createRealtimeServer(contract, { authenticate: testJwt() })
+  const listening = realtime.listen(0, '127.0.0.1')
+  await realtime.close()
+  const { port } = await listening
+  await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow()
+  await expect(realtime.listen(0)).rejects.toThrow(/is closed/)
+  expect(() => realtime.close({ drainMs: Number.POSITIVE_INFINITY })).toThrow(TypeError)
 })

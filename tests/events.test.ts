@@ -97,6 +97,7 @@ describe('an emit', () => {
     expect(() => realtime.toUser('')).toThrow(TypeError)
     expect(() => realtime.toUser('a b')).toThrow(/user id/)
     expect(() => realtime.toUsers(['ada', undefined as never])).toThrow(TypeError)
+    expect(() => realtime.toUsers('ada' as never)).toThrow(/list of user ids/)
     expect(() => realtime.toAll().emit('nope' as 'bare')).toThrow(/serverToClient of contract "tests" has no event "nope"/)
     expect(() => realtime.toAll().exceptDevice('')).toThrow(TypeError)
   })

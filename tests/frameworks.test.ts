@@ -68,7 +68,14 @@ describe.each(Object.keys(hosts))('attached to %s', (name) => {
 
     await realtime.close()
     expect(await (await fetch(url)).text()).toBe('page')
-    expect((await fetch(`${url}/socket.io/?EIO=4&transport=polling`)).status).toBe(403)
+    expect(() => realtime.attach(server)).toThrow(/is closed/)
+
+    const successor = createRealtimeServer(contract, { authenticate: testJwt() }).attach(server)
+    const next = createTestClient(contract, { url, getToken: () => signToken('ada'), transports: [transport] })
+    expect(await next.connect()).toMatchObject({ userId: 'ada' })
+    expect(await (await fetch(url)).text()).toBe('page')
+    next.close()
+    await successor.close()
   })
 })
 

@@ -1,3 +1,4 @@
+import { RealtimeError } from '@org/realtime-contracts'
 import { createRealtimeServer } from '@org/realtime-server'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -26,7 +27,8 @@ const deep = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
 describe('a frame that no library would send', () => {
   const answered: Array<[string, string, string]> = [
     ['an event nested 5,000 deep', `420["echo",${deep(5000)}]`, 'INVALID_PAYLOAD'],
-    ['an event nested 50,000 deep', `420["echo",{"text":${deep(50_000)}}]`, 'INVALID_PAYLOAD'],
+    ['an event nested 30,000 deep', `420["echo",{"text":${deep(30_000)}}]`, 'INVALID_PAYLOAD'],
+    ['an event of 30,000 arguments', `420["echo"${',0'.repeat(30_000)}]`, 'INVALID_PAYLOAD'],
     ['a __proto__ key', '420["echo",{"text":"x","__proto__":{"isAdmin":true}}]', 'INVALID_PAYLOAD'],
     ['a name that is a number', '420[7,{"text":"x"}]', 'UNKNOWN_EVENT'],
     ['a name of Object.prototype', '420["hasOwnProperty",{}]', 'UNKNOWN_EVENT'],
@@ -56,6 +58,7 @@ describe('a frame that no library would send', () => {
     ['a reserved name', '42["disconnect"]'],
     ['another reserved name', '42["newListener",{}]'],
     ['an answer to nothing', '43999999[{}]'],
+    ['a frame of a megabyte', `42["echo",{"text":"${'x'.repeat(1_000_000)}"}]`],
     ['an answer with a huge id', '4399999999999999999999999[{}]'],
     ['an event with a huge id', '4299999999999999999999999["echo",{"text":"x"}]'],
     ['binary without attachments', '451-["echo",{"_placeholder":true,"num":0}]'],
@@ -189,4 +192,157 @@ test('a token is in no refusal, error or room', async () => {
   await heard(socket, 'authenticated')
   const rooms = [...server.realtime.io.of('/').adapter.rooms.keys()]
   expect(JSON.stringify([refusal, server.errors, rooms])).not.toContain(token.slice(0, 20))
+})
+
+test('an answer of very many arguments kills nobody', async () => {
+  const server = await startServer()
+  server.realtime.io.on('connection', (socket) => socket.on('legacy', () => {}))
+  const eve = await rawClient(server, JSON.stringify({ token: await signToken('eve') }))
+  const answers = server.realtime.toUser('eve').request('confirm', { question: '?' }, { timeoutMs: 1000 })
+  await until(() => eve.frames.some((frame) => /^42\d+\["confirm"/.test(frame)))
+  const id = /^42(\d+)/.exec(eve.frames.find((frame) => frame.includes('confirm')) ?? '')?.[1]
+  eve.socket.send(`43${id}[${'0,'.repeat(30_000)}0]`)
+  expect(await answers).toMatchObject([{ status: 'failed', error: { code: 'INVALID_REPLY' } }])
+  eve.socket.send(`42["legacy"${',0'.repeat(30_000)}]`)
+  eve.socket.send(`43${id}[${'0,'.repeat(200_000)}0]`)
+  expect(await (await server.client('ada')).tryRequest('echo', { text: 'x' })).toMatchObject({ ok: false, error: { code: 'UNKNOWN_EVENT' } })
+})
+
+test('an answer whose code is no text is a typed error all the same', async () => {
+  const server = await startServer()
+  const stock = server.stock({ token: await signToken('ada') })
+  await heard(stock, 'authenticated')
+  stock.on('confirm', (_payload, acknowledge: (answer: unknown) => void) =>
+    acknowledge({ ok: false, error: { code: { toString: 1, valueOf: 1 }, message: [] } }),
+  )
+  expect(await server.realtime.toUser('ada').request('confirm', { question: '?' })).toMatchObject([
+    { status: 'failed', error: { code: 'INTERNAL', origin: 'remote' } },
+  ])
+})
+
+test('what a client sends after it was disconnected reaches no handler', async () => {
+  const server = await startServer()
+  let handled = 0
+  server.realtime.on('say', ({ user }) => {
+    handled++
+    void server.realtime.disconnectUser(user.userId)
+  })
+  const stock = server.stock({ token: await signToken('ada') })
+  const gone = heard(stock, 'disconnect')
+  for (let n = 0; n < 5; n++) stock.emit('say', { text: 'x' })
+  await gone
+  await (await server.client('eve')).tryRequest('echo', { text: 'x' })
+  expect(handled).toBe(1)
+})
+
+describe('an application that fails in its own functions', () => {
+  test.each<[string, () => never]>([
+    [
+      'a refusal whose data is no JSON',
+      () => {
+        throw new RealtimeError('FORBIDDEN', 'banned', { data: { until: 5n } })
+      },
+    ],
+    [
+      'a refusal whose data is a circle',
+      () => {
+        const data: Record<string, unknown> = {}
+        data['self'] = data
+        throw new RealtimeError('FORBIDDEN', 'banned', { data })
+      },
+    ],
+  ])('is survived: %s', async (_case, authenticate) => {
+    const server = await startServer({ authenticate })
+    expect(await refusalOf(server.stock({}))).toEqual({ code: 'FORBIDDEN', message: 'banned' })
+  })
+
+  test('is survived: an e-mail address that is no text', async () => {
+    const server = await startServer({ authenticate: () => ({ userId: 'ada', role: 'member', email: 5n as never }) })
+    const session = await heard(server.stock({}), 'authenticated')
+    expect(session).not.toHaveProperty('email')
+  })
+
+  test.each<[string, (error: unknown) => void]>([
+    [
+      'throws',
+      () => {
+        throw new Error('logger down')
+      },
+    ],
+    [
+      'throws what has no text',
+      () => {
+        throw Object.create(null)
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('logger down')
+      },
+    ],
+  ])('is survived: an onError that %s', async (_case, onError) => {
+    const server = await startServer({ onError })
+    server.realtime.on('take', () => {
+      throw Object.create(null)
+    })
+    const client = await server.client('ada')
+    expect(await client.tryRequest('take', { id: '1' })).toMatchObject({ ok: false, error: { code: 'INTERNAL' } })
+    expect(await client.tryRequest('take', { id: '1' })).toMatchObject({ ok: false, error: { code: 'INTERNAL' } })
+  })
+
+  test('is survived: a cors.origin that returns a promise that rejects', async () => {
+    const server = await startServer({
+      cors: {
+        origin: (async () => {
+          throw new Error('database down')
+        }) as never,
+      },
+    })
+    const socket = server.stock({ token: await signToken('ada') }, { transports: ['polling'], extraHeaders: { origin: 'https://a.example' } })
+    expect(await heard(socket, 'connect_error')).toBeInstanceOf(Error)
+  })
+
+  test('is answered: a failure whose data is no JSON', async () => {
+    const server = await startServer()
+    server.realtime.on('take', ({ fail }) => {
+      throw fail('RATE_LIMITED', { retryAfterMs: 5n as never })
+    })
+    expect(await (await server.client('ada')).tryRequest('take', { id: '1' })).toMatchObject({ ok: false, error: { code: 'INTERNAL' } })
+  })
+})
+
+describe('joining, leaving and proving who one is at the same time', () => {
+  test('lets nobody into a room who may no longer be in it', async () => {
+    const pending: Array<() => void> = []
+    const server = await startServer({
+      rooms: {
+        group: {
+          authorize: ({ user }) => {
+            const allowed = user.role === 'admin'
+            return new Promise((resolve) => pending.push(() => resolve(allowed)))
+          },
+        },
+      },
+    })
+    const stock = server.stock({ token: await signToken('ada', { role: 'admin' }) })
+    await heard(stock, 'authenticated')
+    const joined = stock.emitWithAck('$join', { kind: 'group', id: 'g' })
+    const renewed = stock.emitWithAck('$authenticate', { token: await signToken('ada', { role: 'member' }) })
+    await until(() => pending.length === 1)
+    pending[0]?.()
+    await joined
+    await until(() => pending.length === 2)
+    pending[1]?.()
+    await renewed
+    expect(await server.realtime.presence.members('group', 'g')).toEqual([])
+  })
+
+  test('happens in the order in which it was asked for', async () => {
+    const server = await startServer({ rooms: { group: { authorize: () => new Promise((resolve) => setTimeout(resolve, 20, true)) } } })
+    const stock = server.stock({ token: await signToken('ada') })
+    await heard(stock, 'authenticated')
+    await Promise.all([stock.emitWithAck('$join', { kind: 'group', id: 'g' }), stock.emitWithAck('$leave', { kind: 'group', id: 'g' })])
+    expect(await server.realtime.presence.members('group', 'g')).toEqual([])
+  })
 })

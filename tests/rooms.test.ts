@@ -116,7 +116,8 @@ test('members that are visible are kept up to date, a user once whatever their d
   phone.close()
   await until(() => other.members?.length === 1)
   expect(other.members).toEqual(['eve'])
-  expect(changes).toHaveBeenCalledTimes(1)
+  expect(changes).toHaveBeenCalledTimes(2) // eve came, and this client has closed
+  expect(room.members).toBeUndefined()
 })
 
 test('members that are hidden are told to nobody', async () => {
@@ -129,11 +130,9 @@ test('members that are hidden are told to nobody', async () => {
 })
 
 test('two holds of one room share it, and the last to go leaves it', async () => {
-  const authorize = vi.fn(() => true)
-  const server = await startServer({ rooms: { group: { authorize } } })
+  const server = await startServer({ rooms: open })
   const client = await server.client('ada')
   const [first, second] = await Promise.all([client.join('group', 'g'), client.join('group', 'g')])
-  expect(authorize).toHaveBeenCalledTimes(1)
   await first.leave()
   await first.leave()
   expect(await server.realtime.presence.members('group', 'g')).toEqual(['ada'])
@@ -191,4 +190,53 @@ test('a user whose id makes a room as long as a socket id is reached all the sam
   server.realtime.toUser(userId).emit('note', { text: 'hello' })
   expect(await note).toEqual({ text: 'hello' })
   expect([...server.realtime.io.of('/').adapter.rooms.keys()]).toContain(`user:${userId}:`)
+})
+
+test('a room is not lost to connections that break while it is entered again', async () => {
+  const server = await startServer({ rooms: { group: { authorize: () => new Promise((resolve) => setTimeout(resolve, 3, true)), members: 'visible' } } })
+  const client = await server.client('ada')
+  const rooms = await Promise.all(Array.from({ length: 10 }, (_, index) => client.join('group', `g${index}`)))
+  for (let round = 0; round < 8; round++) {
+    await until(() => client.status === 'connected')
+    for (const socket of server.realtime.io.of('/').sockets.values()) socket.conn.close()
+    await until(() => client.status !== 'connected')
+  }
+  await until(() => rooms.every(({ members }) => members?.includes('ada')))
+  for (const { id } of rooms) expect(await server.realtime.presence.members('group', id)).toEqual(['ada'])
+})
+
+test('leaving while a join is under way leaves, at the server, too', async () => {
+  let open: (() => void) | undefined
+  const server = await startServer({ rooms: { group: { authorize: () => new Promise<boolean>((resolve) => (open = () => resolve(true))) } } })
+  const client = await server.client('ada')
+  const joined = client.join('group', 'g')
+  await until(() => open !== undefined)
+  const left = client.leave('group', 'g')
+  open?.()
+  await Promise.all([joined, left])
+  expect(await server.realtime.presence.members('group', 'g')).toEqual([])
+})
+
+test('a join that nobody waits for any more leaves nobody in the room', async () => {
+  let open: (() => void) | undefined
+  const server = await startServer({ rooms: { group: { authorize: () => new Promise<boolean>((resolve) => (open = () => resolve(true))) } } })
+  server.realtime.on('echo', ({ payload }) => payload)
+  const client = await server.client('ada')
+  expect(await rejection(client.join('group', 'g', { timeoutMs: 50 }))).toMatchObject({ code: 'REPLY_TIMEOUT' })
+  open?.()
+  const stock = server.realtime.io.of('/').adapter
+  await until(() => stock.rooms.has('group:g') === false)
+  await client.request('echo', { text: 'x' })
+  expect(await server.realtime.presence.members('group', 'g')).toEqual([])
+})
+
+test('an old hold does not leave the room of a new one', async () => {
+  const server = await startServer({ rooms: open })
+  const client = await server.client('ada')
+  const old = await client.join('group', 'g')
+  await client.leave('group', 'g')
+  const fresh = await client.join('group', 'g')
+  await old.leave()
+  expect(await server.realtime.presence.members('group', 'g')).toEqual(['ada'])
+  expect(fresh.members).toEqual(['ada'])
 })

@@ -10,23 +10,25 @@ export function createAnswers(border: EventBorder, { tell, broken }: Listeners) 
 
   /** Never rejects: whoever asked gets an answer. */
   async function answer(event: string, payload: unknown): Promise<Reply> {
-    let made: RealtimeError | undefined
+    const made = new Set<unknown>()
     const fail = (code: string, data?: unknown): RealtimeError => {
-      made = new RealtimeError(code, undefined, { data: border.encodeFailure(event, code, data) })
-      return made
+      const error = new RealtimeError(code, undefined, { data: border.encodeFailure(event, code, data) })
+      made.add(error)
+      return error
     }
     try {
       const handler = handlers.get(event)
       if (handler) return { ok: true, data: border.encodeReply(event, await handler(payload, { fail })) }
-      made = new RealtimeError('UNKNOWN_EVENT')
-      throw made
+      return { ok: false, error: toWireError(new RealtimeError('UNKNOWN_EVENT')) }
     } catch (cause) {
-      if (!made || cause !== made) {
-        broken(cause, event)
-        made = new RealtimeError('INTERNAL')
-      }
-      return { ok: false, error: toWireError(made) }
+      if (made.has(cause)) return { ok: false, error: toWireError(cause as RealtimeError) } // fail has made it
+      return failed(cause, event)
     }
+  }
+
+  function failed(cause: unknown, event: string): Reply {
+    broken(cause, event)
+    return { ok: false, error: toWireError(new RealtimeError('INTERNAL')) }
   }
 
   return {
@@ -36,7 +38,11 @@ export function createAnswers(border: EventBorder, { tell, broken }: Listeners) 
       try {
         const payload = border.decodePayload(event, args[0])
         tell(event, payload)
-        if (respond) void answer(event, payload).then(respond)
+        if (respond) {
+          answer(event, payload)
+            .then(respond)
+            .catch((cause: unknown) => respond(failed(cause, event))) // what was to be sent is no JSON
+        }
       } catch (error) {
         // decodePayload throws nothing else, and listeners are guarded
         respond?.({ ok: false, error: toWireError(error as RealtimeError) })

@@ -25,13 +25,14 @@ import {
   type MembersNotice,
   RealtimeError,
   type Result,
+  type RoomAddress,
   type SessionFacts,
 } from '@org/realtime-contracts/wire'
 import { createAnswers } from './answers.js'
 import { type ClientBorder, wireBorder } from './border.js'
-import { type ConnectionOptions, createConnection, onAbort, type Status } from './connection.js'
+import { bounded, type ConnectionOptions, createConnection, onAbort, type Status } from './connection.js'
 import { addTo, createListeners, type Listener } from './listeners.js'
-import { control, exchange, type RequestOptions } from './requests.js'
+import { control, DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './requests.js'
 import { createRooms, type Room } from './rooms.js'
 import { createStream } from './stream.js'
 
@@ -146,27 +147,32 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
   }
   const border: ClientBorder = 'codec' in source ? source.codec : wireBorder
   const { clientToServer } = border
-  const subscribers = new Set<() => void>()
+  const subscribers = new Set<Listener>()
   let session: SessionFacts | undefined
 
   const listeners = createListeners()
-  const { on, tell, callAll, guard } = listeners
+  const { on, tell, callAll } = listeners
   const connection = createConnection(options, source, {
     onAuthenticated(wire) {
       adopt(wire)
-      rooms.enterAgain()
+      rooms.connected(true)
       tell('authenticated', session)
     },
     onEvent(event, args) {
       const payload = args[0]
-      if (event === 'error') tell(event, fromWireError(payload, 'INTERNAL', (payload as ErrorNotice | undefined)?.event))
-      else if (event === '$presence')
-        rooms.change(payload as MembersNotice) // only the server of the SDK sends it
+      if (event === 'error') {
+        const error = fromWireError(payload, 'INTERNAL', (payload as ErrorNotice | undefined)?.event)
+        if (error.event === CONTROL.join) rooms.forget(error.data as RoomAddress) // the server took this client out
+        tell(event, error)
+      } else if (event === '$presence') rooms.change(payload as MembersNotice)
       else if (event[0] === '$') tell(event, payload)
       else answers.receive(event, args)
     },
     onError: (error) => tell('error', error),
-    onStatus: () => callAll(subscribers),
+    onStatus() {
+      if (status() !== 'connected') rooms.connected(false)
+      callAll(subscribers)
+    },
   })
   const { status, close, deviceId } = connection
   const rooms = createRooms(connection, border, listeners)
@@ -177,12 +183,20 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     const { success: _, ...facts } = wire as SessionFacts & { success: true }
     session = border.decodeSession(facts)
     // Where it fails, the server ends the connection in time, and the next one asks for a token again.
-    connection.renewBefore(session.expiresInMs, () => void guard(reauthenticate))
+    connection.renewBefore(session.expiresInMs, () => {
+      reauthenticate().catch((error: unknown) => {
+        if (status() === 'connected') tell('error', error)
+      })
+    })
     return session
   }
 
   async function reauthenticate(options?: RequestOptions): Promise<SessionFacts> {
-    return adopt(await control(connection, CONTROL.authenticate, { token: await connection.token() }, options))
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options ?? {}
+    const token = await bounded(timeoutMs, signal, new RealtimeError('UNAVAILABLE', 'getToken takes too long'), (resolve, reject) => {
+      connection.token().then(resolve, reject)
+    })
+    return adopt(await control(connection, CONTROL.authenticate, { token }, options))
   }
 
   async function request(event: string, payload?: unknown, options?: RequestOptions): Promise<unknown> {
@@ -200,7 +214,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
       return session
     },
     deviceId,
-    on,
+    on: (event: string, listener: Listener) => on(event, listener),
     subscribe,
     request,
     reauthenticate,
@@ -216,33 +230,27 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
       return session
     },
 
-    once(event: string, listener: Listener) {
-      const off = on(event, (payload) => {
-        off()
-        return listener(payload)
-      })
-      return off
-    },
+    once: (event: string, listener: Listener) => on(event, listener, true),
 
     events(event: string, { signal }: { signal?: AbortSignal } = {}) {
       const offs: Array<() => void> = []
       const { push, end, iterator } = createStream<unknown>(() => {
         for (const off of offs) off()
       })
-      offs.push(
-        on(event, push),
-        subscribe(() => {
-          if (status() === 'closed') end()
-        }),
-      )
+      const endClosed = (): void => {
+        if (status() === 'closed') end()
+      }
+      offs.push(on(event, push), subscribe(endClosed))
       offs.push(onAbort(signal, end)) // which ends what is above, where it has aborted already
+      endClosed()
       return iterator
     },
 
     emit(event: string, payload?: unknown) {
       const args = clientToServer.encodeArguments(event, payload)
       if (status() === 'connected') connection.socket.emit(event, ...args)
-      else tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))
+      // What Socket.IO could not send now it keeps for later, behind the caller's back.
+      if (status() !== 'connected' || connection.socket.sendBuffer.pop()) tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))
     },
 
     async tryRequest(event: string, payload?: unknown, options?: RequestOptions): Promise<Result> {

@@ -1,4 +1,4 @@
-import { type DisconnectNotice, fromWireError, PROTOCOL_VERSION, RealtimeError, type SessionFacts } from '@org/realtime-contracts/wire'
+import { checkTimeout, type DisconnectNotice, fromWireError, PROTOCOL_VERSION, RealtimeError, type SessionFacts } from '@org/realtime-contracts/wire'
 import { io, type Socket } from 'socket.io-client'
 
 /** `idle` before the first `connect()`; `refused` when the server said no for good; `closed` after `close()`. */
@@ -63,6 +63,8 @@ export function createConnection(
   if (!url) {
     throw new TypeError('createRealtimeClient: url is required; a page of the server itself gives location.origin')
   }
+  checkTimeout(reconnectDelayMs)
+  checkTimeout(maxReconnectDelayMs)
   // Socket.IO gives up on a refusal; dialling again is done here, for every reason alike.
   const socket: Socket = io(url, { ...(engine as object), autoConnect: false, forceNew: true, reconnection: false })
   const waiting = new Set<(error?: RealtimeError) => void>()
@@ -84,22 +86,27 @@ export function createConnection(
     failed(fromWireError({ code, ...notice, message: notice.reason ?? reason, data: notice }, code))
   })
   socket.onAny((event: string, ...args: unknown[]) => {
-    if (event === 'authenticated') {
-      authenticated(args[0] as SessionFacts) // who takes it in decodes it
-    } else {
-      if (event === '$disconnect') notice = args[0] as DisconnectNotice // only the server of the SDK sends it
-      onEvent(event, args)
+    const mine = dial
+    const acknowledge = args.at(-1)
+    // To the next connection, an answer to this one would be the answer to something else.
+    if (typeof acknowledge === 'function') args[args.length - 1] = (reply: unknown) => mine === dial && acknowledge(reply)
+    if (event === '$disconnect') notice = Object(args[0])
+    try {
+      if (event === 'authenticated')
+        authenticated(args[0] as SessionFacts) // who takes it in decodes it
+      else onEvent(event, args)
+    } catch (cause) {
+      // Not what the server of the SDK would send.
+      const error = cause instanceof RealtimeError ? cause : new RealtimeError('INVALID_PAYLOAD', undefined, { cause, event })
+      if (event === 'authenticated') failed(error)
+      else onError(error)
     }
   })
 
   function authenticated(session: SessionFacts): void {
-    try {
-      status = 'connected' // what is told now may send at once
-      onAuthenticated(session)
-    } catch (error) {
-      failed(error as RealtimeError) // it throws nothing else
-      return
-    }
+    status = 'connected' // what is told now may send at once
+    onAuthenticated(session)
+    if (status !== 'connected') return // who was told has closed it
     clearTimeout(timer)
     attempts = 0
     expired = false
@@ -109,7 +116,6 @@ export function createConnection(
 
   function settleAll(): void {
     for (const settle of waiting) settle(end)
-    waiting.clear()
   }
 
   function setStatus(next: Status): void {
@@ -125,9 +131,10 @@ export function createConnection(
         throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'getToken failed', { cause })
       })
       .finally(() => {
-        pendingToken = undefined
+        if (pendingToken === mine) pendingToken = undefined
       })
-    return pendingToken
+    const mine = pendingToken
+    return mine
   }
 
   async function attempt(): Promise<void> {
@@ -148,29 +155,33 @@ export function createConnection(
   function failed(error: RealtimeError): void {
     const old = error.code === 'TOKEN_EXPIRED'
     if (old ? expired : !error.retryable) {
-      if (!waiting.size) onError(error)
+      const told = waiting.size
       stop('refused', error)
+      if (!told) onError(error)
       return
     }
     expired = old && status !== 'connected'
     abandon()
-    setStatus(status === 'connecting' ? status : 'reconnecting')
-    const askedMs = (error.data as Partial<DisconnectNotice> | undefined)?.retryAfterMs ?? 0
+    const askedMs = Number((error.data as Partial<DisconnectNotice> | undefined)?.retryAfterMs) || 0
     const backoffMs = Math.min(reconnectDelayMs * 2 ** attempts++, maxReconnectDelayMs) * (0.5 + Math.random())
-    wait(old ? 0 : askedMs + backoffMs, attempt) // where a fresh token is at hand there is no reason to wait
+    wait(expired ? 0 : askedMs + backoffMs, attempt) // where only the token was old there is no reason to wait
+    setStatus(status === 'connecting' ? status : 'reconnecting') // last, since who is told may close
   }
 
   function wait(ms: number, then: () => void): void {
     clearTimeout(timer)
-    timer = setTimeout(then, ms)
+    timer = setTimeout(then, Math.min(ms, MAX_TIMER_MS))
   }
 
   function stop(last: Status, reason: RealtimeError): void {
     watchWaking('removeEventListener', wake)
     end = reason
-    setStatus(last)
+    pendingToken = undefined // whoever connects next may be somebody else
+    const changed = status !== last
+    status = last // what was sent and is lost now is lost for this reason
     abandon()
     settleAll()
+    if (changed) onStatus() // last, since who is told may connect again
   }
 
   /** Ends the attempt or the connection there is; what is left of it goes unheard. */
@@ -197,43 +208,50 @@ export function createConnection(
         end = undefined
         attempts = 0
         expired = false
-        setStatus('connecting')
         watchWaking('addEventListener', wake)
         void attempt()
+        setStatus('connecting')
       }
     },
 
     close: () => stop('closed', new RealtimeError('CLOSED')),
 
     ready(timeoutMs, signal, late, event) {
-      let deadline: Timer
-      return abortable(signal, (resolve, reject) => {
-        const settle = (error?: RealtimeError): void => (error ? reject(error) : resolve(undefined))
-        const giveUp = (): void => reject(new RealtimeError(late, undefined, { event }))
+      let settle: (error?: RealtimeError) => void
+      return bounded(timeoutMs, signal, new RealtimeError(late, undefined, { event }), (resolve, reject) => {
+        settle = (error) => (error ? reject(error) : resolve(undefined))
         if (end || status === 'connected') settle(end)
-        else if (timeoutMs) deadline = setTimeout(giveUp, timeoutMs)
-        else giveUp()
-        waiting.add(settle)
-      }).finally(() => clearTimeout(deadline))
+        else waiting.add(settle)
+      }).finally(() => waiting.delete(settle))
     },
 
     renewBefore(expiresInMs, renew) {
       clearTimeout(renewal)
-      if (expiresInMs) renewal = setTimeout(renew, Math.min(Math.max(expiresInMs - RENEW_AHEAD_MS, expiresInMs / 2), MAX_TIMER_MS))
+      if (expiresInMs && status === 'connected') renewal = setTimeout(renew, Math.min(Math.max(expiresInMs - RENEW_AHEAD_MS, expiresInMs / 2), MAX_TIMER_MS))
     },
   }
 }
 
-/** A promise that a signal ends, also where it has aborted already. @throws RealtimeError `ABORTED`. */
-export function abortable(
+/** A promise that ends with a signal, as `ABORTED`, or after a time, as `late`; work that has been started goes on unheard. */
+export async function bounded(
+  timeoutMs: number | undefined,
   signal: AbortSignal | undefined,
-  start: (resolve: (value: unknown) => void, reject: (error: RealtimeError) => void) => void,
+  late: RealtimeError | undefined,
+  start: (resolve: (value: unknown) => void, reject: (error: unknown) => void) => void,
 ): Promise<unknown> {
+  let timer: Timer
   let off: (() => void) | undefined
-  return new Promise((resolve, reject) => {
-    off = onAbort(signal, () => reject(new RealtimeError('ABORTED')))
-    start(resolve, reject)
-  }).finally(() => off?.())
+  try {
+    return await new Promise((resolve, reject) => {
+      off = onAbort(signal, () => reject(new RealtimeError('ABORTED')))
+      if (signal?.aborted) return
+      if (timeoutMs !== undefined) timer = setTimeout(() => reject(late), timeoutMs)
+      start(resolve, reject)
+    })
+  } finally {
+    clearTimeout(timer)
+    off?.()
+  }
 }
 
 /** Calls back when a signal aborts, also where it has already. @returns a function that ends it. */

@@ -1,5 +1,5 @@
 import { checkTimeout, RealtimeError, readReply } from '@org/realtime-contracts/wire'
-import { abortable, type Connection } from './connection.js'
+import { bounded, type Connection } from './connection.js'
 
 export interface RequestOptions {
   /** How long all of it may take, waiting for a connection included, in milliseconds. @default 10_000 */
@@ -9,23 +9,27 @@ export interface RequestOptions {
   readonly failFast?: boolean
 }
 
+export const DEFAULT_TIMEOUT_MS = 10_000
+
 /** Sends an event and resolves with what is answered. @throws RealtimeError a local one. */
 export async function exchange(
   { status, ready, socket }: Connection,
   event: string,
   args: readonly unknown[],
-  { timeoutMs = 10_000, signal, failFast }: RequestOptions = {},
+  { timeoutMs = DEFAULT_TIMEOUT_MS, signal, failFast }: RequestOptions = {},
 ): Promise<unknown> {
   const untilMs = Date.now() + checkTimeout(timeoutMs)
   // Nothing is waited for where it can be sent now, so that it keeps its place among what is emitted.
-  if (status() !== 'connected' || signal?.aborted) await ready(failFast ? 0 : timeoutMs, signal, 'NOT_CONNECTED', event)
-  return abortable(signal, (resolve, reject) => {
+  if (status() !== 'connected') await ready(failFast ? 0 : timeoutMs, signal, 'NOT_CONNECTED', event)
+  return bounded(undefined, signal, undefined, (resolve, reject) => {
+    const fail = (code: string): void => reject(new RealtimeError(code, undefined, { event }))
     socket.timeout(Math.max(untilMs - Date.now(), 1)).emit(event, ...args, (failure: Error | null, answer: unknown) => {
       // Socket.IO tells of a timeout and of a lost connection alike; the status tells them apart.
-      const code = status() === 'closed' ? 'CLOSED' : status() === 'connected' ? 'REPLY_TIMEOUT' : 'REPLY_LOST'
-      if (failure) reject(new RealtimeError(code, undefined, { event }))
+      if (failure) fail(status() === 'closed' ? 'CLOSED' : status() === 'connected' ? 'REPLY_TIMEOUT' : 'REPLY_LOST')
       else resolve(answer)
     })
+    // What Socket.IO could not send now it keeps for later, behind the caller's back.
+    if (socket.sendBuffer.pop()) fail('NOT_CONNECTED')
   })
 }
 

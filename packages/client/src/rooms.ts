@@ -1,7 +1,7 @@
-import { CONTROL, type JoinAnswer, type MembersNotice } from '@org/realtime-contracts/wire'
+import { CONTROL, type JoinAnswer, type MembersNotice, type RealtimeError, type RoomAddress } from '@org/realtime-contracts/wire'
 import type { ClientBorder } from './border.js'
 import type { Connection } from './connection.js'
-import { addTo, type Listeners } from './listeners.js'
+import { addTo, type Listener, type Listeners } from './listeners.js'
 import { control, type RequestOptions } from './requests.js'
 
 /** A room that this client is in, until `leave()`; joined again by itself after a reconnect. */
@@ -18,67 +18,76 @@ export interface Room<Kind extends string = string, Id = unknown> {
 
 /** One room on the wire, however many hold it. */
 interface JoinedRoom {
-  readonly address: { readonly kind: string; readonly id: unknown }
-  readonly listeners: Set<() => void>
+  readonly address: RoomAddress
+  readonly listeners: Set<Listener>
   holders: number
   members?: readonly string[] | undefined
-  /** Settles once the server has answered. */
-  entry?: Promise<void> | undefined
-  /** Whether the server has let this client in, and must be asked again after a reconnect. */
-  entered?: boolean
 }
 
 /** The rooms that a client is in. */
 export function createRooms(connection: Connection, border: ClientBorder, { callAll, tell }: Listeners) {
   const rooms = new Map<string, JoinedRoom>()
 
-  function roomOf(kind: string, id: unknown): JoinedRoom {
-    const address = { kind, id: border.encodeRoomId(kind, id) }
-    const room = rooms.get(keyOf(address)) ?? { address, listeners: new Set(), holders: 0 }
-    rooms.set(keyOf(address), room)
-    return room
-  }
-
-  function set(room: JoinedRoom, entered: boolean, members?: readonly string[]): void {
-    room.entered = entered
+  function set(room: JoinedRoom, members?: readonly string[]): void {
     room.members = members
     callAll(room.listeners)
   }
 
-  async function enter(room: JoinedRoom, options?: RequestOptions): Promise<void> {
+  function forget(address: RoomAddress): void {
+    const room = rooms.get(keyOf(address))
+    rooms.delete(keyOf(address))
+    if (room) set(room)
+  }
+
+  async function enter(address: RoomAddress, options?: RequestOptions): Promise<readonly string[] | undefined> {
+    const answer = await control(connection, CONTROL.join, address, options)
+    return (answer as JoinAnswer | undefined)?.members // only the server of the SDK answers it
+  }
+
+  async function exit(address: RoomAddress): Promise<void> {
     try {
-      const answer = await control(connection, CONTROL.join, room.address, options)
-      set(room, true, (answer as JoinAnswer | undefined)?.members) // only the server of the SDK answers it
+      if (connection.status() === 'connected') await control(connection, CONTROL.leave, address)
     } catch (error) {
-      set(room, false)
-      throw error
+      if (connection.status() === 'connected') throw error // else it has left with the connection
     }
   }
 
-  function forget(room: JoinedRoom): void {
-    set(room, false)
-    rooms.delete(keyOf(room.address))
-  }
-
-  async function release(room: JoinedRoom): Promise<void> {
-    if (--room.holders > 0) return
-    forget(room)
-    if (connection.status() === 'connected') await control(connection, CONTROL.leave, room.address)
+  /** Nobody waits for it, so a refusal is told to `error`; what was only lost on the way is asked with the next connection. */
+  async function enterAgain(room: JoinedRoom): Promise<void> {
+    try {
+      const members = await enter(room.address)
+      if (rooms.get(keyOf(room.address)) === room) set(room, members)
+    } catch (thrown) {
+      const error = thrown as RealtimeError // enter() throws nothing else
+      if (error.origin === 'remote' && !error.retryable) forget(room.address)
+      tell('error', error)
+    }
   }
 
   return {
+    forget,
+
     async join(kind: string, id: unknown, options?: RequestOptions): Promise<Room> {
-      const room = roomOf(kind, id)
-      room.holders++
+      const address = { kind, id: border.encodeRoomId(kind, id) as string }
+      const key = keyOf(address)
+      let members: readonly string[] | undefined
       try {
-        room.entry ??= enter(room, options)
-        await room.entry
+        members = await enter(address, options)
       } catch (error) {
-        room.entry = undefined
-        if (!--room.holders) forget(room)
+        // Where nobody waits for the answer any more, the server may still let this client in.
+        if (!rooms.has(key) && (error as RealtimeError).origin === 'local') exit(address).catch(() => {})
         throw error
       }
+      const room = rooms.get(key) ?? { address, listeners: new Set(), holders: 0 }
+      rooms.set(key, room)
+      room.holders++
+      set(room, members)
       let released: Promise<void> | undefined
+      const release = async (): Promise<void> => {
+        if (--room.holders > 0 || rooms.get(key) !== room) return
+        forget(address)
+        await exit(address)
+      }
       return {
         kind,
         id,
@@ -86,21 +95,23 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
           return room.members
         },
         subscribe: (listener) => addTo(room.listeners, listener),
-        leave: () => (released ??= release(room)),
+        leave: () => (released ??= release()),
       }
     },
 
     /** Leaves a room for all who hold it. */
     async leave(kind: string, id: unknown): Promise<void> {
-      const room = roomOf(kind, id)
-      room.holders = 1
-      await release(room)
+      const address = { kind, id: border.encodeRoomId(kind, id) as string }
+      forget(address)
+      await exit(address)
+      forget(address) // a join that was under way
     },
 
-    /** After a reconnect; nobody waits for it, so a refusal is told to `error`. */
-    enterAgain(): void {
+    /** The connection has come, or gone. */
+    connected(again: boolean): void {
       for (const room of rooms.values()) {
-        if (room.entered) enter(room).catch((error: unknown) => tell('error', error))
+        if (again) void enterAgain(room)
+        else set(room)
       }
     },
 
@@ -109,13 +120,12 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
       if (room)
         set(
           room,
-          true,
           [...new Set([...(room.members ?? []), ...joined])].filter((userId) => !left.includes(userId)),
         )
     },
   }
 }
 
-function keyOf({ kind, id }: { readonly kind: string; readonly id: unknown }): string {
+function keyOf({ kind, id }: RoomAddress): string {
   return `${kind}:${id}`
 }

@@ -2,7 +2,7 @@ import type * as z from 'zod'
 import { CompiledContract, CompiledEvents, type ContractCodec, compileSchema, type EventCodec, NO_DATA, type ValueCodec } from './codec.js'
 import { isBuiltInErrorCode } from './errors.js'
 import { toFingerprint } from './fingerprint.js'
-import { isPlainObject, isSchema, isVoid, readSchema, type Schema, toObjectSchema, typeOf, type WireModel } from './schema.js'
+import { isPlainObject, isSchema, isText, isVoid, readSchema, type Schema, toObjectSchema, typeOf, type WireModel } from './schema.js'
 
 /** How an event is delivered. Only `'live'` (at most once, to who is connected) is supported so far. */
 export type Delivery = 'volatile' | 'live' | 'durable'
@@ -109,6 +109,7 @@ export function defineContract<
   const where = checkHeader(definition)
   refuseUnknownKeys(definition, CONTRACT_KEYS, where)
   const { serverToClient, clientToServer, rooms, session } = definition
+  for (const [name, value] of Object.entries({ serverToClient, clientToServer, rooms })) assertRecord(`${where}: ${name}`, value)
   const down = compileEvents(serverToClient ?? {}, `${where}: serverToClient`)
   const up = compileEvents(clientToServer ?? {}, `${where}: clientToServer`)
   const places = compileRooms(rooms ?? {}, where)
@@ -193,6 +194,10 @@ export function mergeContracts<const Parts extends readonly Contract[]>(
   MergedSession<Parts>
 > {
   const where = checkHeader(header)
+  refuseUnknownKeys(header, ['name', 'version'], where)
+  if (!parts.every((part) => part?.codec !== undefined)) {
+    throw new TypeError(`${where}: mergeContracts takes contracts from defineContract or mergeContracts; a manifest is for clients`)
+  }
   const serverToClient = mergeRecords(
     parts.map((part) => part.serverToClient),
     where,
@@ -287,6 +292,12 @@ function refuseUnknownKeys(value: object, known: readonly string[], where: strin
   }
 }
 
+function assertRecord(where: string, value: unknown): void {
+  if (value !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value) || isSchema(value))) {
+    throw new TypeError(`${where}: expected an object, by name`)
+  }
+}
+
 interface Compiled<Codec> {
   readonly codecs: Map<string, Codec>
   readonly models: { [name: string]: WireModel }
@@ -351,6 +362,7 @@ function compileValue(schema: unknown, where: string, path: string): Part {
 function compileEvent({ payload, reply, errors }: EventDefinition, where: string): { codec: EventCodec; model: WireModel } {
   const sent = payload === undefined || (isSchema(payload) && isVoid(payload)) ? undefined : compileValue(payload, where, 'payload')
   const answered = reply === undefined ? undefined : compileReply(reply, where)
+  assertRecord(`${where}: errors`, errors)
   const failures = Object.entries(errors ?? {}).map(([code, data]) => [code, compileFailure(code, data, where)] as const)
   if (failures.length > 0 && answered === undefined) {
     throw new TypeError(`${where}: errors are part of an answer, and this event has none; add reply, z.void() where it has no data`)
@@ -389,6 +401,9 @@ function compileRooms(rooms: RoomMap, where: string): Compiled<ValueCodec> {
       throw new TypeError(`${where}: the room kind ${quote(kind)} must start with a-z and be 1–64 of [a-z0-9_-]`)
     }
     const { codec, model } = compileValue(id, `${where}: room kind ${quote(kind)}`, 'id')
+    if (!isText(model)) {
+      throw new TypeError(`${where}: room kind ${quote(kind)}: an id must be a text on the wire, such as z.string(), z.uuid() or z.enum([...])`)
+    }
     compiled.codecs.set(kind, codec)
     compiled.models[kind] = model
   }

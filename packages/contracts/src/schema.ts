@@ -48,9 +48,14 @@ const NOT_JSON: Readonly<Record<string, string>> = {
 // Deeper than any payload may be; a schema that goes on beyond it makes itself anew for ever.
 const MAX_NESTING = 256
 
+// Schemas that refer to each other in many ways are read once for each way there is.
+const MAX_READS = 200_000
+
 class SchemaReader {
   transforms = false
   open = false
+  // The far side of a codec: it never crosses the wire, and only has to work in both directions.
+  #domain = false
   // A schema that is being read, by the order of first visit: recursion refers back to it.
   readonly #visiting = new Map<Schema, number>()
   #visited = 0
@@ -60,8 +65,8 @@ class SchemaReader {
     if (seen !== undefined) {
       return { ref: seen }
     }
-    if (this.#visiting.size > MAX_NESTING) {
-      throw new TypeError(`${path.slice(0, 200)}…: nested deeper than ${MAX_NESTING} schemas; a z.lazy() must return the same schema each time`)
+    if (this.#visiting.size > MAX_NESTING || this.#visited > MAX_READS) {
+      throw new TypeError(`${path.slice(0, 200)}…: nested too deeply, or in too many ways; a z.lazy() must return the same schema each time`)
     }
     this.#visiting.set(schema, this.#visited++)
     const model = this.#readType((schema as z.core.$ZodTypes)._zod.def, path)
@@ -86,7 +91,7 @@ class SchemaReader {
         this.open = true
         return 'unknown'
       case 'literal':
-        return { literal: def.values.map((value) => readLiteral(value, path)) }
+        return { literal: def.values.map((value) => readLiteral(value, path)).sort() }
       case 'enum':
         return {
           enum: Object.values(def.entries)
@@ -98,9 +103,11 @@ class SchemaReader {
       case 'object':
         return this.#readObject(def, path)
       case 'array':
-        refuseOptionalElement(def.element, path)
+        this.#refuseOptionalElement(def.element, path)
         return { array: this.read(def.element, `${path}[]`) }
       case 'tuple':
+        this.open ||= def.items.some(mayBeUndefined) // which is then looked for in what is sent
+        if (def.rest) this.#refuseOptionalElement(def.rest, path)
         return {
           tuple: def.items.map((item, index) => this.read(item, `${path}[${index}]`)),
           ...(def.rest && { rest: this.read(def.rest, `${path}[]`) }),
@@ -126,7 +133,7 @@ class SchemaReader {
       case 'default':
       case 'prefault':
         this.transforms = true
-        return { [def.type]: readDefault(def), of: this.read(def.innerType, path) }
+        return { [def.type]: this.read(def.innerType, path) } // its value never crosses the wire
       case 'catch':
         this.transforms = true
         return { catch: this.read(def.innerType, path) }
@@ -135,6 +142,9 @@ class SchemaReader {
       case 'pipe':
         return this.#readPipe(def, path)
       default:
+        if (this.#domain && def.type !== 'transform' && def.type !== 'success') {
+          return def.type
+        }
         throw new TypeError(`${path}: ${NOT_JSON[def.type] ?? `a schema of type ${def.type} is not supported`}`)
     }
   }
@@ -161,14 +171,36 @@ class SchemaReader {
   }
 
   #readPipe(def: Extract<Def, { type: 'pipe' }>, path: string): WireModel {
-    if (typeof Reflect.get(def, 'reverseTransform') === 'function') {
-      this.transforms = true
-      return { codec: this.read(def.in, path) } // its other side never crosses the wire
-    }
     if (def.in._zod.def.type === 'transform') {
       throw new TypeError(`${path}: z.preprocess() cannot be encoded again. Use z.codec(), which has both directions`)
     }
-    return { pipe: [this.read(def.in, path), this.read(def.out, path)] }
+    const isCodec = typeof Reflect.get(def, 'reverseTransform') === 'function'
+    if (isCodec && [Reflect.get(def, 'transform'), Reflect.get(def, 'reverseTransform')].some(isAsync)) {
+      throw new TypeError(`${path}: an asynchronous codec cannot run while an event passes`)
+    }
+    const outer = this.transforms
+    this.transforms = isCodec
+    const wire = this.read(def.in, path)
+    const transforms = this.transforms
+    const far = transforms ? this.#readDomain(def.out, path) : this.read(def.out, path)
+    this.transforms ||= outer
+    return isCodec ? { codec: wire } : { pipe: transforms ? [wire] : [wire, far] }
+  }
+
+  #readDomain(schema: Schema, path: string): WireModel {
+    const { open } = this
+    const outer = this.#domain
+    this.#domain = true
+    const model = this.read(schema, path)
+    this.#domain = outer
+    this.open = open // what is open there is encoded before it is sent
+    return model
+  }
+
+  #refuseOptionalElement(element: Schema, path: string): void {
+    if (!this.#domain && mayBeUndefined(element)) {
+      throw new TypeError(`${path}[]: an array element cannot be optional, since JSON would turn undefined into null. Use .nullable()`)
+    }
   }
 
   #readTemplatePart(part: unknown, path: string): WireModel {
@@ -180,10 +212,9 @@ function toRecord(model: WireModel): { [key: string]: WireModel } {
   return typeof model === 'object' && model !== null && !Array.isArray(model) ? model : { type: model }
 }
 
-function refuseOptionalElement(element: Schema, path: string): void {
-  if (element._zod.def.type === 'optional') {
-    throw new TypeError(`${path}[]: an array element cannot be optional, since JSON would turn undefined into null. Use .nullable()`)
-  }
+/** Whether a value of the schema may be left out where it is sent. */
+function mayBeUndefined(schema: Schema): boolean {
+  return schema._zod.optout === 'optional'
 }
 
 function readLiteral(value: unknown, path: string): string | number | boolean | null {
@@ -193,27 +224,16 @@ function readLiteral(value: unknown, path: string): string | number | boolean | 
   throw new TypeError(`${path}: the literal ${String(value)} has no JSON form`)
 }
 
-/** A default that is the same each time is part of the meaning; one that is made anew (a clock, an id) cannot be. */
-function readDefault(def: { readonly defaultValue: unknown }): WireModel {
-  const [first, second] = [toJson(def.defaultValue), toJson(def.defaultValue)]
-  return first !== undefined && first === second ? (JSON.parse(first) as WireModel) : { dynamic: true }
-}
-
-function toJson(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value)
-  } catch {
-    return undefined // not JSON on its domain side, which a codec may have
-  }
-}
-
 type CheckDef = z.core.$ZodChecks['_zod']['def']
 
 function readChecks(schema: Schema, path: string): WireModel[] {
   const { def } = schema._zod
+  const isOverwriting = (def.checks ?? []).some((check) => check._zod.def.check === 'overwrite')
   // A string or number format is a check that is a schema at the same time.
   const own = 'check' in def ? [def as unknown as CheckDef] : []
-  return [...own, ...(def.checks ?? []).map((check) => check._zod.def as CheckDef)].map((check) => readCheck(check, path))
+  const models = [...own, ...(def.checks ?? []).map((check) => check._zod.def as CheckDef)].map((check) => readCheck(check, path))
+  // Their order means something only where one of them changes the value for the next.
+  return isOverwriting ? models : models.sort((left, right) => (JSON.stringify(left) < JSON.stringify(right) ? -1 : 1))
 }
 
 const BUILT_IN_PATTERNS: ReadonlySet<unknown> = new Set(Object.values(z.regexes))
@@ -250,14 +270,16 @@ function readStringFormat(check: z.core.$ZodCheckStringFormatDef): WireModel {
     return value === undefined || value === null || value === false ? [] : [[key, value instanceof RegExp ? value.source : String(value)]]
   })
   // The pattern of a built-in format may be mended by a patch of zod without meaning another format.
-  const custom = check.format === 'regex' || (check.pattern !== undefined && options.length === 0 && !BUILT_IN_PATTERNS.has(check.pattern))
+  const usual: unknown = Reflect.get(z.regexes, check.format)
+  const isUsual = usual instanceof RegExp ? usual.source === check.pattern?.source : BUILT_IN_PATTERNS.has(check.pattern)
+  const custom = check.format === 'regex' || (check.pattern !== undefined && options.length === 0 && !isUsual)
   return ['string_format', check.format, ...options, ...(custom && check.pattern ? [check.pattern.source, check.pattern.flags] : [])]
 }
 
 const AsyncFunction = (async () => {}).constructor
 
 function refuseAsyncCheck(check: object, path: string): void {
-  if (Reflect.get(check, 'fn') instanceof AsyncFunction) {
+  if (isAsync(Reflect.get(check, 'fn'))) {
     throw new TypeError(`${path}: an asynchronous refinement cannot be checked while an event passes. Check it in the handler`)
   }
 }
@@ -286,4 +308,31 @@ export function toObjectSchema(shape: { readonly [field: string]: Schema }): z.Z
 export function isPlainObject(schema: z.core.$ZodObject): boolean {
   const { def } = schema._zod
   return def.catchall === undefined && (def.checks ?? []).length === 0
+}
+
+function isAsync(value: unknown): boolean {
+  return value instanceof AsyncFunction
+}
+
+/** Whether every value is a text on the wire, as a room's id must be. */
+export function isText(model: WireModel): boolean {
+  if (model === 'string' || model === 'never') {
+    return true
+  }
+  if (typeof model !== 'object' || model === null || Array.isArray(model)) {
+    return false
+  }
+  const { type, literal, enum: values, template, codec, pipe, union, all } = model
+  const texts = (part: WireModel | undefined): boolean => Array.isArray(part) && part.every((value) => typeof value === 'string')
+  const parts = (part: WireModel | undefined, test: 'every' | 'some'): boolean => Array.isArray(part) && part[test](isText)
+  return (
+    type === 'string' ||
+    template !== undefined ||
+    texts(literal) ||
+    texts(values) ||
+    (codec !== undefined && isText(codec)) ||
+    (Array.isArray(pipe) && pipe[0] !== undefined && isText(pipe[0])) ||
+    parts(union, 'every') ||
+    parts(all, 'some')
+  )
 }

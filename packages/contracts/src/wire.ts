@@ -44,8 +44,9 @@ export function toWireError(error: RealtimeError): WireError {
 
 /** Reads a {@link WireError} that came from the other side; where it is malformed, `fallback` is its code. */
 export function fromWireError(value: unknown, fallback: string, event?: string): RealtimeError {
-  const { code = fallback, message = code, data } = Object(value) as Record<string, unknown>
-  return new RealtimeError(String(code), String(message), { data, origin: 'remote', event })
+  const { code, message, data } = Object(value) as Record<string, unknown>
+  const text = typeof code === 'string' ? code : fallback
+  return new RealtimeError(text, typeof message === 'string' ? message : undefined, { data, origin: 'remote', event })
 }
 
 /** `INVALID_PAYLOAD`, whose message names the first reason. */
@@ -166,7 +167,7 @@ export function findNonJson(value: unknown, maxDepth: number): string | undefine
       continue
     }
     if (depth >= maxDepth) return `nested deeper than ${maxDepth} levels`
-    const problem = nonJsonObject(node)
+    const problem = Array.isArray(node) ? nonJsonArray(node) : nonJsonObject(node)
     if (problem !== undefined) return problem
     for (const child of Object.values(node)) pending.push({ node: child, depth: depth + 1 })
   }
@@ -187,10 +188,11 @@ function nonJsonScalar(value: unknown): string | undefined {
   }
 }
 
+function nonJsonArray(value: readonly unknown[]): string | undefined {
+  return value.includes(undefined) ? 'undefined in a list, which JSON would turn into null' : undefined
+}
+
 function nonJsonObject(value: object): string | undefined {
-  if (Array.isArray(value)) {
-    return undefined
-  }
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
     return `a ${value.constructor?.name || 'class instance'} is not JSON`

@@ -1,7 +1,7 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { isObject, parseHandshake, RealtimeError, type SessionFacts, toWireError } from '@org/realtime-contracts/wire'
+import { findNonJson, isObject, MAX_DEPTH, parseHandshake, RealtimeError, type SessionFacts, toWireError } from '@org/realtime-contracts/wire'
 import type { ExtendedError, Socket } from 'socket.io'
-import { Connection, toSession } from './connection.js'
+import { Connection } from './connection.js'
 import type { Device, Report } from './dispatch.js'
 import { type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser, identify, refusal } from './identity.js'
 import { deviceRoom, userRoom } from './rooms.js'
@@ -54,9 +54,8 @@ export class Admission<User extends BaseUser> {
       setImmediate(() => connection.close({ code: 'REVOKED', reason })) // once the answer is out
       throw new RealtimeError('REVOKED', reason)
     }
-    toSession(authentication, connection.device, this.sessionCodec) // must hold before the connection is changed
     connection.renew(authentication)
-    return connection.session()
+    return connection.session
   }
 
   async #connect(socket: Socket): Promise<Connection<User>> {
@@ -65,7 +64,6 @@ export class Admission<User extends BaseUser> {
     const authentication = await this.#identify(socket, toToken(auth['token']) ?? bearerToken(socket.handshake.headers.authorization))
     const device: Device = { id: handshake?.device ?? socket.id }
     const connection = new Connection(socket, device, authentication, this.sessionCodec)
-    connection.session() // a user without the promised fields is not let in
     await socket.join([userRoom(authentication.user.userId), deviceRoom(device.id)])
     return connection
   }
@@ -95,7 +93,10 @@ export function unavailable(): ExtendedError {
 }
 
 function toConnectError(error: RealtimeError): ExtendedError {
-  return Object.assign(new Error(error.message), { data: toWireError(error) })
+  const { code, message, data } = toWireError(error)
+  // Socket.IO encodes it where nothing catches what an application put in there.
+  const sendable = data !== undefined && findNonJson(data, MAX_DEPTH) === undefined
+  return Object.assign(new Error(message), { data: { code, message, ...(sendable && { data }) } })
 }
 
 /** @throws RealtimeError `UNAUTHENTICATED` for what is no text. */

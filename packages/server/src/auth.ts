@@ -76,6 +76,7 @@ const DEFAULT_MAX_LIFETIME_MS = 90 * 24 * 60 * 60 * 1000
  */
 export function jwt<const S extends Schema | undefined = undefined, User extends BaseUser = BaseUser>(options: JwtOptions<S, User>): Authenticator<User> {
   const verify = createVerifier(options)
+  checkMapping(options)
   const maxLifetimeS = toMaxLifetimeS(options.maxLifetimeMs)
 
   return {
@@ -109,6 +110,17 @@ function createVerifier(options: JwtKey & JwtChecks): Verifier {
   }
   const key = options.publicKey === undefined ? toSecretKey(options.secret) : toPublicKey(options.publicKey, checks.algorithms)
   return async (token) => (await refusing(jwtVerify(token, key, checks))).payload
+}
+
+function checkMapping({ claims, subject, user }: { readonly claims?: unknown; readonly subject?: unknown; readonly user?: unknown }): void {
+  if (claims !== undefined && !(typeof claims === 'object' && claims !== null && '~standard' in claims)) {
+    throw new TypeError('jwt: claims must be a schema, such as z.object({ role: z.string() })')
+  }
+  for (const [name, value] of Object.entries({ subject, user })) {
+    if (value !== undefined && typeof value !== 'function') {
+      throw new TypeError(`jwt: ${name} must be a function of the claims`)
+    }
+  }
 }
 
 function toVerifyOptions(options: JwtKey & JwtChecks): JWTVerifyOptions & { algorithms: string[] } {

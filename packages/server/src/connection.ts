@@ -14,18 +14,26 @@ export interface CloseReason extends DisconnectNotice {
 /** One client that was let in: who it is, the rooms it joined, and the requests it still owes an answer to. */
 export class Connection<User extends BaseUser> implements Sender<User> {
   #authentication: Authentication<User>
+  /** What the client is told about itself, as it goes over the wire. */
+  session: SessionFacts
+  #controls: Promise<unknown> = Promise.resolve()
   readonly #rooms = new Map<string, Room>()
   readonly #pending = new Set<() => void>()
 
+  /** @throws TypeError where the user does not have the session fields that the contract promises. */
   constructor(
     readonly socket: Socket,
     readonly device: Device,
     authentication: Authentication<User>,
     private readonly sessionCodec: ValueCodec | undefined,
   ) {
+    this.session = toSession(authentication, device, sessionCodec)
     this.#authentication = authentication
     socket.on('disconnect', () => {
       for (const settle of this.#pending) settle()
+      // Socket.IO keeps the timers of unanswered requests; an answer, even to nobody, ends them.
+      const acks: unknown = Reflect.get(socket, 'acks')
+      if (acks instanceof Map) for (const acknowledge of acks.values()) acknowledge()
     })
   }
 
@@ -37,17 +45,17 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     return this.#authentication.expiresAtMs
   }
 
-  /** A new proof of the same user. */
+  /** A new proof of the same user. @throws TypeError as the constructor; then nothing is changed. */
   renew(authentication: Authentication<User>): void {
+    this.session = toSession(authentication, this.device, this.sessionCodec)
     this.#authentication = authentication
   }
 
-  /**
-   * What the client is told about itself, as it goes over the wire.
-   * @throws TypeError where the user does not have the session fields that the contract promises.
-   */
-  session(): SessionFacts & { readonly success: true } {
-    return toSession(this.#authentication, this.device, this.sessionCodec)
+  /** Joining, leaving and proving who one is come one after the other, so that none is decided by what another has changed. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#controls.then(work)
+    this.#controls = result.catch(() => {})
+    return result
   }
 
   joined(): Room[] {
@@ -92,8 +100,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   }
 }
 
-/** @throws TypeError as {@link Connection.session}. */
-export function toSession<User extends BaseUser>(
+function toSession<User extends BaseUser>(
   { user, expiresAtMs }: Authentication<User>,
   device: Device,
   codec: ValueCodec | undefined,
@@ -106,7 +113,7 @@ export function toSession<User extends BaseUser>(
     ...(fields.value as object), // a session is an object: the contract has made sure
     success: true,
     userId: user.userId,
-    ...(user.email !== undefined && { email: user.email }),
+    ...(typeof user.email === 'string' && { email: user.email }),
     deviceId: device.id,
     ...(expiresAtMs !== undefined && { expiresInMs: Math.max(0, Math.round(expiresAtMs - Date.now())) }),
   }

@@ -95,6 +95,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
   readonly #controls = new Map<string, ControlHandler<S>>()
   readonly #middleware: Array<Middleware<User>> = []
   #inFlight = 0
+  #closing = false
   #onIdle: Array<() => void> = []
 
   constructor(
@@ -132,8 +133,9 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     return typeof event === 'string' && (this.#routes.has(event) || this.#controls.has(event))
   }
 
-  /** Resolves once no handler is at work. */
-  idle(): Promise<void> {
+  /** Answers what comes from now on with `UNAVAILABLE`, and resolves once no handler is at work. */
+  close(): Promise<void> {
+    this.#closing = true
     return this.#inFlight === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve))
   }
 
@@ -143,6 +145,10 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     const acknowledge = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledge) : undefined
     const answer = new Answer(typeof event === 'string' ? event : '', acknowledge, sender, this.report)
     const inbound = decodeArguments(args)
+    if (this.#closing) {
+      answer.refuse(new RealtimeError('UNAVAILABLE', 'The server is closing'))
+      return
+    }
     if (!inbound.ok) {
       answer.refuse(inbound.error)
       return
@@ -188,8 +194,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
       return
     }
     this.#inFlight++
-    void outcome.then((settled) => {
-      settle(settled)
+    void outcome.then(settle).finally(() => {
       this.#inFlight--
       if (this.#inFlight === 0) {
         for (const resolve of this.#onIdle.splice(0)) resolve()
@@ -215,8 +220,8 @@ function decodeArguments(args: readonly unknown[]): ({ readonly ok: true } & Inb
   if (!isMeta(meta)) {
     return { ok: false, error: invalidPayload([{ path: [], message: 'an event carries one payload; what follows it can only be $meta' }]) }
   }
-  // Beside $meta, an absent payload is null, since JSON has no hole.
-  return { ok: true, payload: payload === null ? undefined : payload, meta }
+  const { key, trace } = meta
+  return { ok: true, payload, meta: { ...(key !== undefined && { key }), ...(trace !== undefined && { trace }) } }
 }
 
 const MAX_META_LENGTH = 128
@@ -228,7 +233,13 @@ function isMeta(value: unknown): value is EventMeta {
 }
 
 function decodePayload(codec: ValueCodec | undefined, { payload }: Inbound): Coded {
-  return codec === undefined ? { ok: true, value: undefined } : codec.decode(payload)
+  if (codec === undefined) {
+    return { ok: true, value: undefined }
+  }
+  const decoded = codec.decode(payload)
+  // An absent payload before something else is null, since JSON has no hole.
+  const absent = payload === null && !decoded.ok ? codec.decode(undefined) : decoded
+  return absent.ok ? absent : decoded
 }
 
 function describeEvent(event: unknown): string {
@@ -309,7 +320,9 @@ class Failures {
 
   #encode(code: string, data: unknown): unknown {
     if (!this.declared.has(code)) {
-      if (OPEN_FAILURES.has(code)) return data
+      const problem = findNonJson(data, MAX_DEPTH)
+      if (OPEN_FAILURES.has(code) && problem === undefined) return data
+      if (problem !== undefined) throw new TypeError(`fail: the data of ${code}: ${problem}`)
       throw new TypeError(`fail: ${JSON.stringify(this.event)} does not declare the error ${JSON.stringify(code)}`)
     }
     const coded = this.declared.get(code)?.encode(data) ?? { ok: true, value: undefined }
@@ -359,8 +372,8 @@ class Answer {
   }
 
   #internal(cause: unknown): void {
-    this.report(cause, { event: this.event, userId: this.sender.user.userId })
     this.refuse(new RealtimeError('INTERNAL', 'The server failed to handle this'))
+    this.report(cause, { event: this.event, userId: this.sender.user.userId })
   }
 
   #send(reply: Reply): void {

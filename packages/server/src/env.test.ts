@@ -40,6 +40,7 @@ test.each<[string, Record<string, string | undefined>]>([
   ['CORS_ORIGIN', { CORS_ORIGIN: 'https://app.example.com/' }],
   ['JWT_SECRET', { JWT_SECRET: undefined }],
   ['JWT_SECRET', { JWT_SECRET: 'short' }],
+  ['JWT_SECRET', { JWT_SECRET: `${JWT_SECRET}\n` }],
   ['REDIS_URL', { REDIS_URL: 'http://secret@localhost' }],
 ])('a wrong %s is named: %j', (name, env) => {
   const read = () => optionsFromEnv({ JWT_SECRET, ...env })

@@ -33,7 +33,7 @@ export function optionsFromEnv(env: Environment): EnvironmentOptions {
     path: toPath(read(env, 'WS_PATH')),
     cors: toCors(read(env, 'CORS_ORIGIN')),
     jwt: {
-      secret: toSecret(read(env, 'JWT_SECRET')),
+      secret: toSecret(env['JWT_SECRET']),
       // The old deployments have neither, and say so here.
       issuer: read(env, 'JWT_ISSUER') ?? false,
       audience: read(env, 'JWT_AUDIENCE') ?? false,
@@ -87,6 +87,9 @@ function toCors(text: string | undefined): CorsOptions {
 }
 
 function toSecret(text: string | undefined): string {
+  if (text !== undefined && text !== text.trim()) {
+    throw new TypeError('JWT_SECRET starts or ends with white space, such as the line end of a file; the issuer of the tokens may not have it')
+  }
   try {
     toSecretKey(text)
   } catch (cause) {

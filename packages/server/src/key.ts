@@ -6,7 +6,8 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   ECDSA: ['ES256', 'ES384', 'ES512'],
   EdDSA: ['EdDSA', 'Ed25519'],
 }
-const KEY_TYPES: Readonly<Record<string, readonly string[]>> = { RSA: ['rsa', 'rsa-pss'], ECDSA: ['ec'], EdDSA: ['ed25519'] }
+const KEY_TYPES: Readonly<Record<string, readonly string[]>> = { RSA: ['rsa'], ECDSA: ['ec'], EdDSA: ['ed25519'] }
+const CURVES: Readonly<Record<string, string>> = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' } // RFC 7518, 3.4
 
 const MIN_SECRET_BYTES = 32 // RFC 7518, 3.2: a key as long as the hash
 const MIN_RSA_BITS = 2048 // RFC 7518, 3.3
@@ -56,12 +57,18 @@ export function toSecretKey(secret: string | Uint8Array | undefined): KeyObject 
   return createSecretKey(bytes)
 }
 
+/** Also where the key is wrapped once more, as PEMs are to travel in an environment variable. */
 function isKeyMaterial(bytes: Buffer): boolean {
-  const text = bytes.toString('latin1').trim()
-  if (/-----BEGIN [A-Z0-9 ]+-----/.test(text) || isJwk(text) || isDer(bytes)) {
-    return true
-  }
-  return /^[A-Za-z0-9+/_=\s-]+$/.test(text) && isDer(Buffer.from(text, 'base64'))
+  const text = bytes.toString('latin1').replaceAll('\0', '').trim()
+  return isKeyText(text) || isDer(bytes) || (/^[A-Za-z0-9+/_=\s-]+$/.test(text) && isWrappedKey(Buffer.from(text, 'base64')))
+}
+
+function isWrappedKey(bytes: Buffer): boolean {
+  return isDer(bytes) || isKeyText(bytes.toString('latin1').trim())
+}
+
+function isKeyText(text: string): boolean {
+  return /-----BEGIN [A-Z0-9 ]+-----/.test(text) || /^(ssh|ecdsa)-\S+ AAAA/.test(text) || isJwk(text)
 }
 
 function isJwk(text: string): boolean {
@@ -92,6 +99,7 @@ function isDer(bytes: Buffer): boolean {
   return bytes.length === 2 + lengthBytes + bytes.readUIntBE(2, lengthBytes)
 }
 
+const WEAK_PARTS = ['change-me', 'changeme', 'change_me', 'replace-me', 'replaceme', 'password']
 const PUBLISHED_SECRETS = [
   'your-256-bit-secret',
   'a-string-secret-at-least-256-bits-long',
@@ -110,8 +118,15 @@ function isWeak(secret: string): boolean {
     new Set(secret).size < MIN_DISTINCT_CHARACTERS ||
     isRepetition(secret) ||
     isSequence(secret) ||
-    PUBLISHED_SECRETS.some((known) => secret.toLowerCase().startsWith(known))
+    PUBLISHED_SECRETS.some((known) => secret.toLowerCase().startsWith(known)) ||
+    WEAK_PARTS.some((part) => secret.toLowerCase().includes(part)) ||
+    isMostlyOne(secret)
   )
+}
+
+/** One character for more than half of it. */
+function isMostlyOne(secret: string): boolean {
+  return [...new Set(secret)].some((character) => secret.split(character).length - 1 > secret.length / 2)
 }
 
 /** One short text again and again, such as `secretsecretsecret`. */
@@ -139,6 +154,11 @@ export function toPublicKey(key: string | KeyObject | Readonly<Record<string, un
   const family = familyOf(algorithms[0])
   if (!KEY_TYPES[family]!.includes(publicKey.asymmetricKeyType ?? '')) {
     throw new TypeError(`jwt: publicKey is a key for ${publicKey.asymmetricKeyType}, which ${algorithms.join(', ')} cannot use`)
+  }
+  const curve = publicKey.asymmetricKeyDetails?.namedCurve
+  const unusable = algorithms.find((algorithm) => curve !== undefined && CURVES[algorithm] !== curve)
+  if (unusable !== undefined) {
+    throw new TypeError(`jwt: publicKey is on the curve ${curve}, which ${unusable} cannot use`)
   }
   const bits = publicKey.asymmetricKeyDetails?.modulusLength
   if (bits !== undefined && bits < MIN_RSA_BITS) {

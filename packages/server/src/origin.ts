@@ -20,8 +20,14 @@ type OriginRule = (origin: string, request: IncomingMessage) => boolean
  * CORS does not keep a page of another origin from opening a WebSocket: this check does, for both transports.
  * @throws TypeError where an origin is not written as browsers send it, and so would never match.
  */
-export function createOriginCheck({ origin, allowMissingOrigin = true }: CorsOptions): OriginCheck {
+export function createOriginCheck({ origin, credentials = false, allowMissingOrigin = true }: CorsOptions): OriginCheck {
   const allows = toRule(origin)
+  if (typeof credentials !== 'boolean' || typeof allowMissingOrigin !== 'boolean') {
+    throw new TypeError('cors.credentials and cors.allowMissingOrigin are true or false')
+  }
+  if (credentials && [origin].flat().includes('*')) {
+    throw new TypeError("cors: origin '*' with credentials would let any page act as its visitor; list the origins")
+  }
   return (request) => {
     const sent = request.headers.origin
     return sent === undefined ? allowMissingOrigin : allows(sent, request)
@@ -36,7 +42,7 @@ function toRule(origin: CorsOptions['origin']): OriginRule {
     return () => true
   }
   if (typeof origin === 'function') {
-    return (sent) => origin(sent) === true
+    return (sent) => isTrue(origin(sent))
   }
   const list = typeof origin === 'string' ? [origin] : origin
   if (!Array.isArray(list)) {
@@ -47,6 +53,12 @@ function toRule(origin: CorsOptions['origin']): OriginRule {
   }
   const accepted = new Set(list.map(checkOrigin))
   return (sent) => accepted.has(sent)
+}
+
+/** A promise is no answer; one that rejects must not end the process. */
+function isTrue(answer: unknown): boolean {
+  if (answer instanceof Promise) answer.catch(() => {})
+  return answer === true
 }
 
 function checkOrigin(origin: unknown): string {

@@ -12,7 +12,7 @@ export interface PresenceEvents {
 export interface PresenceReader {
   isOnline(userId: string): Promise<boolean>
   /** @returns those of `userIds` that are online, in their order. */
-  online(userIds: Iterable<string>): Promise<string[]>
+  online(userIds: Iterable<string> & object): Promise<string[]>
   /** The devices of a user that are connected now. */
   devices(userId: string): Promise<Device[]>
   /** @returns a function that ends the listening. */
@@ -62,8 +62,8 @@ export class MemoryPresence implements PresenceReader {
     return this.#users.has(checkUserId(userId))
   }
 
-  async online(userIds: Iterable<string>): Promise<string[]> {
-    return [...new Set(userIds)].filter((userId) => this.#users.has(checkUserId(userId)))
+  async online(userIds: Iterable<string> & object): Promise<string[]> {
+    return [...new Set(checkUserIds(userIds))].filter((userId) => this.#users.has(userId))
   }
 
   async devices(userId: string): Promise<Device[]> {
@@ -97,9 +97,17 @@ export class MemoryPresence implements PresenceReader {
   }
 }
 
+/** A text is iterable, too, and would be taken for the users of its letters. */
+export function checkUserIds(userIds: Iterable<string> & object): string[] {
+  if (typeof userIds !== 'object' || userIds === null) {
+    throw new TypeError('Expected a list of user ids; for one user, say so: [userId]')
+  }
+  return [...userIds].map(checkUserId)
+}
+
 function checkUserId(userId: string): string {
   if (!isUserId(userId)) {
-    throw new TypeError(`presence: a user id is 1–128 of [A-Za-z0-9._@|-]; got ${JSON.stringify(String(userId).slice(0, 40))}`)
+    throw new TypeError(`A user id is 1–128 of [A-Za-z0-9._@|-]; got ${JSON.stringify(String(userId).slice(0, 40))}`)
   }
   return userId
 }

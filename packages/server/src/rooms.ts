@@ -60,9 +60,14 @@ export class RoomNames {
     if (!coded.ok) {
       throw invalidRoom(kind, coded.issues[0]?.message)
     }
-    // A schema may trim or lower its text: the room is named after what it makes of an id, on every way to it.
-    const encoded = codec.encode(coded.value)
-    return toRoom(kind, coded.value, encoded.ok ? encoded.value : wireId)
+    // A schema may trim or lower its text: the room is named after what it makes of an id, on every way to it,
+    // and that must be what it makes of its own work, or a rule would be asked about another room than is joined.
+    const room = this.fromDomain(kind, coded.value)
+    const again = codec.decode(room.wireId)
+    if (!again.ok || this.fromDomain(kind, again.value).name !== room.name) {
+      throw invalidRoom(kind, 'the id changes each time it is read')
+    }
+    return { ...room, id: again.value }
   }
 
   #codecOf(kind: string): ValueCodec {

@@ -1,6 +1,7 @@
-import { createServer, type Server as HttpServer } from 'node:http'
+import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { ClientEvent, Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
 import { CONTROL } from '@org/realtime-contracts/wire'
 import { type Namespace, Server as SocketServer } from 'socket.io'
@@ -10,7 +11,7 @@ import { Delivery, type Target, type UserTarget } from './delivery.js'
 import { Dispatcher, type Handler, type Middleware, type Report } from './dispatch.js'
 import { type AuthenticateFunction, type Authenticator, type BaseUser, toAuthenticator } from './identity.js'
 import { type CorsOptions, createOriginCheck, type OriginCheck } from './origin.js'
-import { MemoryPresence, type PresenceReader } from './presence.js'
+import { checkUserIds, MemoryPresence, type PresenceReader } from './presence.js'
 import { RoomNames, type RoomRule, Rooms, userRoom } from './rooms.js'
 
 export interface RealtimeServerOptions<C extends Contract, User extends BaseUser & SessionFields<C>> {
@@ -64,7 +65,7 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
   /** All devices of one user. @throws TypeError where the id can be nobody's. */
   toUser(userId: string): UserTarget<C>
   /** All devices of several users; of nobody, where there are none. @throws TypeError where an id can be nobody's. */
-  toUsers(userIds: Iterable<string>): UserTarget<C>
+  toUsers(userIds: Iterable<string> & object): UserTarget<C>
   /** Everybody in a room. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
   toRoom<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Target<C>
   /** Everybody who is connected. */
@@ -85,8 +86,9 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
   }): Promise<void>
 }
 
-// Beyond this a frame is refused before it is parsed; what a payload may hold is a matter of the contract.
-const MAX_FRAME_BYTES = 1_000_000
+// A payload of 64 KiB and its name. Beyond it a frame is refused before it is parsed: Socket.IO passes the elements of one
+// as arguments, and 100,000 of them overflow the stack.
+const MAX_FRAME_BYTES = 65 * 1024
 // A handshake that took too long is still told so before its transport is closed.
 const REFUSAL_MS = 1_500
 const FLUSH_MS = 1_000
@@ -119,7 +121,8 @@ class Realtime<User extends BaseUser> {
   readonly #dispatcher: Dispatcher<User, Connection<User>>
   readonly #admission: Admission<User>
   #ownServer: HttpServer | undefined
-  #attached = false
+  #detach: (() => void) | undefined
+  #listening: Promise<AddressInfo> | undefined
   #closing: Promise<void> | undefined
 
   constructor(
@@ -157,8 +160,8 @@ class Realtime<User extends BaseUser> {
     return this.#delivery.to([userRoom(userId)])
   }
 
-  toUsers(userIds: Iterable<string>) {
-    return this.#delivery.to([...new Set(userIds)].map(userRoom))
+  toUsers(userIds: Iterable<string> & object) {
+    return this.#delivery.to([...new Set(checkUserIds(userIds))].map(userRoom))
   }
 
   toRoom(kind: string, id: unknown) {
@@ -177,7 +180,10 @@ class Realtime<User extends BaseUser> {
   }
 
   attach(server: HttpServer | HttpsServer): this {
-    if (this.#attached) {
+    if (this.#closing !== undefined) {
+      throw new TypeError('attach: this realtime server is closed; make another')
+    }
+    if (this.#detach !== undefined) {
       throw new TypeError('attach: this realtime server is attached, or listens, already')
     }
     if (typeof server !== 'object' || typeof server?.on !== 'function' || typeof server.listen !== 'function') {
@@ -185,31 +191,39 @@ class Realtime<User extends BaseUser> {
         'attach: expected a node:http Server. For Express: attach(createServer(app)); for Fastify: attach(app.server); for Koa: attach(createServer(app.callback()))',
       )
     }
-    this.#attached = true
-    this.io.attach(server)
+    this.#detach = attachTo(server, () => this.io.attach(server))
     return this
   }
 
-  listen(port: number, host?: string): Promise<AddressInfo> {
+  async listen(port: number, host?: string): Promise<AddressInfo> {
     const server = createServer((_request, response) => response.writeHead(404).end())
     this.attach(server)
-    this.#ownServer = server
-    return new Promise((resolve, reject) => {
+    this.#listening = new Promise((resolve, reject) => {
       server.once('error', reject)
       server.listen(port, host, () => {
         server.off('error', reject)
+        this.#ownServer = server
         resolve(server.address() as AddressInfo) // it listens on a port, not on a pipe
       })
     })
+    try {
+      return await this.#listening
+    } catch (error) {
+      this.#detach?.()
+      this.#detach = undefined // so that another port can be tried
+      throw error
+    }
   }
 
   close({ drainMs = 5_000 }: { drainMs?: number } = {}): Promise<void> {
+    assertDuration('close: drainMs', drainMs, 0)
     this.#closing ??= this.#close(drainMs)
     return this.#closing
   }
 
   async #close(drainMs: number): Promise<void> {
-    await atMost(drainMs, this.#dispatcher.idle())
+    await this.#listening?.catch(() => {}) // who listens has been told
+    await atMost(drainMs, this.#dispatcher.close())
     for (const connection of this.#connections.all()) {
       // A polling transport that has no request open waits 30 s for one before it closes; that would keep the process up.
       Reflect.set(connection.socket.conn.transport, 'closeTimeout', FLUSH_MS)
@@ -218,18 +232,18 @@ class Realtime<User extends BaseUser> {
     await this.#flushed()
     this.#presence.close()
     this.#connections.close()
-    if (!this.#attached) {
-      return
+    if (this.#detach !== undefined) {
+      this.io.engine.close()
+      await this.#namespace.adapter.close()
+      this.#detach()
     }
-    this.io.engine.close()
-    await this.#namespace.adapter.close()
     await closeServer(this.#ownServer)
   }
 
   /** Clients must hear why before the transport is gone; one that does not read is not waited for. */
   async #flushed(): Promise<void> {
     const untilMs = Date.now() + FLUSH_MS
-    while (this.#attached && this.io.engine.clientsCount > 0 && Date.now() < untilMs) {
+    while (this.#detach !== undefined && this.io.engine.clientsCount > 0 && Date.now() < untilMs) {
       await delay(FLUSH_POLL_MS)
     }
   }
@@ -290,6 +304,7 @@ class Realtime<User extends BaseUser> {
   #welcome(connection: Connection<User>): void {
     const { socket, device, user } = connection
     socket.use((packet, next) => {
+      if (!socket.connected) return // it was disconnected, by what it sent just before perhaps
       // What only a bare listener of the application handles stays Socket.IO's.
       if (this.#leavesToSocketIo(packet[0], socket.listenerCount(packet[0]))) next()
       else this.#dispatcher.dispatch(packet, connection)
@@ -299,7 +314,7 @@ class Realtime<User extends BaseUser> {
       this.#presence.remove(user.userId, socket.id)
     })
     const replaced = this.#connections.add(connection)
-    socket.emit('authenticated', connection.session())
+    socket.emit('authenticated', connection.session)
     this.#presence.add(user.userId, socket.id, device)
     replaced?.close({ code: 'REPLACED', reason: 'The same device has connected again' })
   }
@@ -309,13 +324,17 @@ class Realtime<User extends BaseUser> {
   }
 
   #handleControlEvents(): void {
-    this.#dispatcher.control(CONTROL.join, (payload, connection) => this.#rooms.join(payload, connection))
-    this.#dispatcher.control(CONTROL.leave, (payload, connection) => this.#rooms.leave(payload, connection))
-    this.#dispatcher.control(CONTROL.authenticate, async (payload, connection) => {
+    this.#control(CONTROL.join, (payload, connection) => this.#rooms.join(payload, connection))
+    this.#control(CONTROL.leave, (payload, connection) => this.#rooms.leave(payload, connection))
+    this.#control(CONTROL.authenticate, async (payload, connection) => {
       const session = await this.#admission.renew(payload, connection)
       await this.#rooms.authorizeAgain(connection)
       return session
     })
+  }
+
+  #control(event: string, handler: (payload: unknown, connection: Connection<User>) => Promise<unknown>): void {
+    this.#dispatcher.control(event, (payload, connection) => connection.inTurn(() => handler(payload, connection)))
   }
 
   /** Socket.IO always has the namespace `/`; unless the application serves it, it is nobody's way in. */
@@ -338,32 +357,94 @@ class Realtime<User extends BaseUser> {
   }
 }
 
+const SERVER_EVENTS = ['request', 'upgrade', 'close', 'listening'] as const
+
+/** Lets Socket.IO onto a server. @returns what takes it off again, and ends what it still holds open there. */
+function attachTo(server: HttpServer | HttpsServer, attach: () => void): () => void {
+  const before = SERVER_EVENTS.map((event) => server.listeners(event))
+  attach()
+  const added = SERVER_EVENTS.map((event, index) => server.listeners(event).filter((listener) => !before[index]!.includes(listener)))
+  // A client that never answers a close would hold its socket, and so the server, for half a minute.
+  const upgraded = new Set<Duplex>()
+  const remember = (_request: IncomingMessage, socket: Duplex): void => {
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
+  }
+  server.on('upgrade', remember)
+
+  return () => {
+    server.off('upgrade', remember)
+    for (const socket of upgraded) socket.destroy()
+    SERVER_EVENTS.forEach((event, index) => {
+      const listeners = server.listeners(event)
+      // Where something else has wrapped ours since, taking it out would take out the application, too.
+      if (event === 'request' && !added[index]!.every((listener) => listeners.includes(listener))) return
+      for (const listener of added[index]!) server.removeListener(event, listener as () => void)
+      if (event === 'request') for (const listener of before[index]!) server.on(event, listener as () => void)
+    })
+  }
+}
+
 function checkContract(contract: Contract): void {
   if (contract?.codec === undefined) {
     throw new TypeError('createRealtimeServer: expected a contract from defineContract or mergeContracts; a manifest is for clients')
   }
 }
 
+const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = [
+  'authenticate',
+  'cors',
+  'rooms',
+  'path',
+  'namespace',
+  'transports',
+  'presence',
+  'pingIntervalMs',
+  'pingTimeoutMs',
+  'handshakeTimeoutMs',
+  'onError',
+]
+
 function checkOptions<User extends BaseUser>(options: RealtimeServerOptions<Contract, User>): RealtimeServerOptions<Contract, User> {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError('createRealtimeServer: options are required, with authenticate at least')
-  }
+  assertKeys('createRealtimeServer', options, OPTIONS)
+  assertKeys('cors', options.cors ?? {}, ['origin', 'credentials', 'allowMissingOrigin'])
+  assertKeys('presence', options.presence ?? {}, ['graceMs'])
   for (const name of ['pingIntervalMs', 'pingTimeoutMs', 'handshakeTimeoutMs'] as const) {
     assertDuration(name, options[name], 1)
   }
   assertDuration('presence.graceMs', options.presence?.graceMs, 0)
-  if (options.namespace !== undefined && !/^\/[^?,]*$/.test(options.namespace)) {
-    throw new TypeError(`namespace must start with a slash and hold neither ? nor a comma; got ${JSON.stringify(options.namespace)}`)
+  const { namespace = '/', path = '/', transports = ['websocket'], onError } = options
+  if (!/^\/[^?,]*$/.test(namespace)) {
+    throw new TypeError(`namespace must start with a slash and hold neither ? nor a comma; got ${JSON.stringify(namespace)}`)
   }
-  if (options.path !== undefined && !options.path.startsWith('/')) {
-    throw new TypeError(`path must start with a slash; got ${JSON.stringify(options.path)}`)
+  if (!/^\/[^?#\s]*$/.test(path)) {
+    throw new TypeError(`path must start with a slash; got ${JSON.stringify(path)}`)
+  }
+  if (!Array.isArray(transports) || transports.length === 0 || !transports.every((name) => name === 'polling' || name === 'websocket')) {
+    throw new TypeError("transports must be a list of 'polling' and 'websocket'")
+  }
+  if (onError !== undefined && typeof onError !== 'function') {
+    throw new TypeError('onError must be a function')
   }
   return options
 }
 
+function assertKeys(where: string, value: object, known: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) {
+    throw new TypeError(`${where}: expected an object of ${known.join(', ')}`)
+  }
+  const unknown = Object.keys(value).find((key) => !known.includes(key))
+  if (unknown !== undefined) {
+    throw new TypeError(`${where}: unknown option ${JSON.stringify(unknown)}; known are ${known.join(', ')}`)
+  }
+}
+
+// A timer of more would fire at once; the handshake's is longer by a little.
+const MAX_DURATION_MS = 2 ** 31 - 1 - REFUSAL_MS
+
 function assertDuration(name: string, value: unknown, least: number): void {
-  if (value !== undefined && !(typeof value === 'number' && value >= least && value <= 2 ** 31 - 1)) {
-    throw new TypeError(`${name} must be a number of milliseconds from ${least}; got ${String(value)}`)
+  if (value !== undefined && !(typeof value === 'number' && value >= least && value <= MAX_DURATION_MS)) {
+    throw new TypeError(`${name} must be a number of milliseconds from ${least} to ${MAX_DURATION_MS}; got ${String(value)}`)
   }
 }
 
@@ -372,7 +453,9 @@ function toCorsOrigin(origin: NonNullable<CorsOptions['origin']>) {
   if (typeof origin === 'function') {
     return (sent: string | undefined, decide: (error: Error | null, allow?: boolean) => void) => {
       try {
-        decide(null, sent !== undefined && origin(sent) === true)
+        const answer: unknown = sent !== undefined && origin(sent)
+        if (answer instanceof Promise) answer.catch(() => {})
+        decide(null, answer === true)
       } catch {
         decide(null, false) // reported where the request itself is checked
       }
@@ -381,11 +464,12 @@ function toCorsOrigin(origin: NonNullable<CorsOptions['origin']>) {
   return origin.includes('*') ? true : [origin].flat()
 }
 
+/** Never throws, whatever the application's function does. */
 function toReport(onError: Report | undefined): Report {
   return (error, context) => {
     try {
-      if (onError === undefined) warn(error, context)
-      else onError(error, context)
+      const result: unknown = (onError ?? warn)(error, context)
+      if (result instanceof Promise) result.catch((thrown: unknown) => warn(thrown, context))
     } catch (thrown) {
       warn(thrown, context)
     }
@@ -393,8 +477,16 @@ function toReport(onError: Report | undefined): Report {
 }
 
 function warn(error: unknown, { event, userId }: { event?: string; userId?: string }): void {
-  const about = [event && `event ${event}`, userId && `user ${userId}`].filter(Boolean).join(', ')
-  process.emitWarning(error instanceof Error ? (error.stack ?? error.message) : String(error), { type: 'RealtimeServerError', detail: about })
+  const detail = [event && `event ${event}`, userId && `user ${userId}`].filter(Boolean).join(', ')
+  process.emitWarning(describe(error), { type: 'RealtimeServerError', detail })
+}
+
+function describe(error: unknown): string {
+  try {
+    return error instanceof Error ? String(error.stack ?? error.message) : String(error)
+  } catch {
+    return 'an error that cannot be described'
+  }
 }
 
 function delay(ms: number): Promise<void> {
