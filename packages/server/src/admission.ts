@@ -2,7 +2,7 @@ import type { ValueCodec } from '@org/realtime-contracts'
 import { findNonJson, isObject, MAX_DEPTH, parseHandshake, RealtimeError, type SessionFacts, toWireError } from '@org/realtime-contracts/wire'
 import type { ExtendedError, Socket } from 'socket.io'
 import { Connection } from './connection.js'
-import type { Device, Report } from './dispatch.js'
+import type { Device, Report } from './context.js'
 import { type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser, identify, refusal } from './identity.js'
 import { deviceRoom, userRoom } from './rooms.js'
 

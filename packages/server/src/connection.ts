@@ -1,7 +1,7 @@
 import type { ValueCodec } from '@org/realtime-contracts'
 import { type DisconnectNotice, describeIssues, type SessionFacts, type WireError } from '@org/realtime-contracts/wire'
 import type { Socket } from 'socket.io'
-import type { Device, Sender } from './dispatch.js'
+import type { Device, Sender } from './context.js'
 import type { Authentication, BaseUser } from './identity.js'
 import { type Room, userRoom } from './rooms.js'
 

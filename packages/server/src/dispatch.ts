@@ -1,79 +1,8 @@
-import type { Coded, Contract, ErrorsOf, EventCodec, PayloadOf, ReplyOf, Schema, ValueCodec } from '@org/realtime-contracts'
-import {
-  describeIssues,
-  type EventMeta,
-  findNonJson,
-  invalidPayload,
-  isObject,
-  MAX_DEPTH,
-  RealtimeError,
-  type Reply,
-  toWireError,
-  type WireError,
-} from '@org/realtime-contracts/wire'
+import type { Coded, Contract, EventCodec, ValueCodec } from '@org/realtime-contracts'
+import { type EventMeta, findNonJson, invalidPayload, isObject, MAX_DEPTH, RealtimeError } from '@org/realtime-contracts/wire'
+import { type Acknowledge, Answer, Failures, type Outcome } from './answer.js'
+import type { Middleware, MiddlewareContext, Report, Sender } from './context.js'
 import type { BaseUser } from './identity.js'
-
-/** One client instance, kept across its reconnects; the socket's id for stock clients. An address, not a credential. */
-export interface Device {
-  readonly id: string
-}
-
-/** Failures that any handler or middleware may declare, with their data. */
-interface OpenFailures {
-  readonly FORBIDDEN: undefined
-  readonly RATE_LIMITED: { retryAfterMs: number } | undefined
-  readonly UNAVAILABLE: { retryAfterMs: number } | undefined
-}
-
-/** Makes the error that answers this call; throw what it returns. An error made elsewhere is answered as `INTERNAL`. */
-export type Fail<Declared = unknown> = <Code extends keyof (Declared & OpenFailures) & string>(
-  code: Code,
-  ...rest: undefined extends (Declared & OpenFailures)[Code]
-    ? [data?: (Declared & OpenFailures)[Code], message?: string]
-    : [data: (Declared & OpenFailures)[Code], message?: string]
-) => RealtimeError<Code>
-
-interface Context<User> {
-  readonly user: User
-  readonly device: Device
-  /** What the client's SDK sent beside the payload. */
-  readonly meta: EventMeta
-}
-
-/** What a middleware sees of an event. */
-export interface MiddlewareContext<User = BaseUser> extends Context<User> {
-  readonly event: string
-  /** Validated and decoded. */
-  readonly payload: unknown
-  readonly fail: Fail
-}
-
-/**
- * Runs around the handlers of events, outermost first. It lets the event through by `await next()`,
- * which rejects where what is inside failed, or refuses it by throwing `fail(...)`.
- */
-export type Middleware<User = BaseUser> = (context: MiddlewareContext<User>, next: () => Promise<void>) => unknown
-
-/** What a handler sees of an event `E`, named `K`. */
-export interface HandlerContext<E, K extends string = string, User = BaseUser> extends Context<User> {
-  readonly event: K
-  readonly payload: PayloadOf<E>
-  readonly fail: Fail<ErrorsOf<E>>
-}
-
-/** Handles one event of clients; what it returns is the reply, where the event has one. */
-export type Handler<E, K extends string = string, User = BaseUser> = (context: HandlerContext<E, K, User>) => HandlerResult<E>
-type HandlerResult<E> = E extends { reply: Schema } ? ReplyOf<E> | Promise<ReplyOf<E>> : unknown
-
-/** Who sent an event, and how to tell them of a failure that nobody waits for. */
-export interface Sender<User> {
-  readonly user: User
-  readonly device: Device
-  sendError(error: WireError, event: string): void
-}
-
-/** Told of everything that went wrong inside the server and is answered as `INTERNAL`. */
-export type Report = (error: unknown, context: { readonly event?: string; readonly userId?: string }) => void
 
 type AnyHandler<User> = (context: MiddlewareContext<User>) => unknown
 
@@ -85,9 +14,6 @@ interface Route<User> {
   readonly steps: ReadonlyArray<Middleware<User>>
   readonly handler: AnyHandler<User>
 }
-
-type Acknowledge = (reply: Reply) => void
-type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
 
 /** The one guarded place that every inbound event goes through. It never throws, and answers whoever waits. */
 export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<User>> {
@@ -293,97 +219,6 @@ async function runThrough<User>(steps: ReadonlyArray<Middleware<User>>, handler:
       ),
     )
   )
-}
-
-const OPEN_FAILURES: ReadonlySet<string> = new Set<keyof OpenFailures>(['FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE'])
-
-/** The errors that `fail` made for one call: only these reach the client as they are. */
-class Failures {
-  readonly #made = new Map<unknown, WireError>()
-
-  constructor(
-    private readonly event: string,
-    private readonly declared: ReadonlyMap<string, ValueCodec | undefined>,
-  ) {}
-
-  /** @throws TypeError for a code that is not declared, or data that does not match; the client is told `INTERNAL`. */
-  readonly fail = (code: string, data?: unknown, message: string = code): RealtimeError<never> => {
-    const wireData = this.#encode(code, data)
-    const error = new RealtimeError(code, message, { data, event: this.event })
-    this.#made.set(error, toWireError(new RealtimeError(code, message, { data: wireData })))
-    return error as RealtimeError<never> // Fail gives it the type of its code
-  }
-
-  made(error: unknown): WireError | undefined {
-    return this.#made.get(error)
-  }
-
-  #encode(code: string, data: unknown): unknown {
-    if (!this.declared.has(code)) {
-      const problem = findNonJson(data, MAX_DEPTH)
-      if (OPEN_FAILURES.has(code) && problem === undefined) return data
-      if (problem !== undefined) throw new TypeError(`fail: the data of ${code}: ${problem}`)
-      throw new TypeError(`fail: ${JSON.stringify(this.event)} does not declare the error ${JSON.stringify(code)}`)
-    }
-    const coded = this.declared.get(code)?.encode(data) ?? { ok: true, value: undefined }
-    if (!coded.ok) {
-      throw new TypeError(`fail: the data of ${code} does not match the contract: ${describeIssues(coded.issues)}`)
-    }
-    return coded.value
-  }
-}
-
-/** How one event is answered: to the acknowledgement where there is one, else failures to `error`. */
-class Answer {
-  constructor(
-    readonly event: string,
-    private readonly acknowledge: Acknowledge | undefined,
-    private readonly sender: Sender<BaseUser>,
-    private readonly report: Report,
-  ) {}
-
-  refuse(error: RealtimeError): void {
-    this.#send({ ok: false, error: toWireError(error) })
-  }
-
-  control(outcome: Outcome): void {
-    if (outcome.ok) {
-      this.#send({ ok: true, data: outcome.value })
-    } else if (outcome.error instanceof RealtimeError && outcome.error.origin === 'local') {
-      this.refuse(outcome.error)
-    } else {
-      this.#internal(outcome.error)
-    }
-  }
-
-  handled(outcome: Outcome, codec: ValueCodec | undefined, failures: Failures): void {
-    if (!outcome.ok) {
-      const error = failures.made(outcome.error)
-      if (error === undefined) this.#internal(outcome.error)
-      else this.#send({ ok: false, error })
-      return
-    }
-    const reply = codec?.encode(outcome.value) ?? { ok: true, value: undefined }
-    if (reply.ok) {
-      this.#send({ ok: true, data: reply.value })
-    } else {
-      this.#internal(new TypeError(`The reply of ${JSON.stringify(this.event)} does not match the contract: ${describeIssues(reply.issues)}`))
-    }
-  }
-
-  #internal(cause: unknown): void {
-    this.refuse(new RealtimeError('INTERNAL', 'The server failed to handle this'))
-    this.report(cause, { event: this.event, userId: this.sender.user.userId })
-  }
-
-  #send(reply: Reply): void {
-    try {
-      if (this.acknowledge !== undefined) this.acknowledge(reply)
-      else if (!reply.ok) this.sender.sendError(reply.error, this.event)
-    } catch (error) {
-      this.report(error, { event: this.event, userId: this.sender.user.userId })
-    }
-  }
 }
 
 function assertFunction(value: unknown, what: string): void {

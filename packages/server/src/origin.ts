@@ -34,6 +34,20 @@ export function createOriginCheck({ origin, credentials = false, allowMissingOri
   }
 }
 
+/** For the headers that let a page read an answer; who may really connect is decided by the check of the request. */
+export function toCorsOrigin(origin: NonNullable<CorsOptions['origin']>) {
+  if (typeof origin === 'function') {
+    return (sent: string | undefined, decide: (error: Error | null, allow?: boolean) => void) => {
+      try {
+        decide(null, sent !== undefined && isTrue(origin(sent)))
+      } catch {
+        decide(null, false) // reported where the request itself is checked
+      }
+    }
+  }
+  return origin.includes('*') ? true : [origin].flat()
+}
+
 function toRule(origin: CorsOptions['origin']): OriginRule {
   if (origin === undefined) {
     return isSameOrigin

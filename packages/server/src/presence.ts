@@ -1,4 +1,4 @@
-import type { Device } from './dispatch.js'
+import type { Device } from './context.js'
 import { isUserId } from './identity.js'
 
 export interface PresenceEvents {

@@ -2,7 +2,7 @@ import type { ValueCodec } from '@org/realtime-contracts'
 import { isObject, type JoinAnswer, type MembersNotice, RealtimeError } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Connection, Connections } from './connection.js'
-import type { Device, Report } from './dispatch.js'
+import type { Device, Report } from './context.js'
 import { type BaseUser, isUserId } from './identity.js'
 
 const MAX_ROOM_ID_LENGTH = 256

@@ -1,45 +1,21 @@
-import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
+import { createServer, type Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { ClientEvent, Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
 import { CONTROL } from '@org/realtime-contracts/wire'
 import { type Namespace, Server as SocketServer } from 'socket.io'
 import { Admission, unavailable } from './admission.js'
+import { attachTo, closeServer } from './attachment.js'
 import { type Connection, Connections } from './connection.js'
+import type { Handler, Middleware, Report } from './context.js'
 import { Delivery, type Target, type UserTarget } from './delivery.js'
-import { Dispatcher, type Handler, type Middleware, type Report } from './dispatch.js'
-import { type AuthenticateFunction, type Authenticator, type BaseUser, toAuthenticator } from './identity.js'
-import { type CorsOptions, createOriginCheck, type OriginCheck } from './origin.js'
+import { Dispatcher } from './dispatch.js'
+import { type BaseUser, toAuthenticator } from './identity.js'
+import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } from './options.js'
+import { createOriginCheck, type OriginCheck, toCorsOrigin } from './origin.js'
 import { checkUserIds, MemoryPresence, type PresenceReader } from './presence.js'
-import { RoomNames, type RoomRule, Rooms, userRoom } from './rooms.js'
-
-export interface RealtimeServerOptions<C extends Contract, User extends BaseUser & SessionFields<C>> {
-  /** Who a client is: `jwt({ ... })`, or a function of your own. */
-  readonly authenticate: Authenticator<User> | AuthenticateFunction<User>
-  /** Which pages may connect, over either transport. @default the server's own origin */
-  readonly cors?: CorsOptions
-  /** Who may join which room. A kind of room without a rule cannot be joined by clients. */
-  readonly rooms?: { readonly [K in RoomKind<C>]?: RoomRule<User, RoomId<C, K>> }
-  /** The path of the handshake. @default '/socket.io/' */
-  readonly path?: string
-  /** Socket.IO's namespace that clients connect to. @default '/' */
-  readonly namespace?: string
-  /** @default ['polling', 'websocket'] */
-  readonly transports?: ReadonlyArray<'polling' | 'websocket'>
-  readonly presence?: {
-    /** How long a user stays online after their last device has gone, so that a reload is no transition, in milliseconds. @default 5_000 */
-    readonly graceMs?: number
-  }
-  /** How often an idle connection is checked for being alive, in milliseconds. @default 25_000 */
-  readonly pingIntervalMs?: number
-  /** How long a client may take to answer that, in milliseconds. @default 20_000 */
-  readonly pingTimeoutMs?: number
-  /** How long `authenticate` may take, in milliseconds; a transport without a finished handshake is closed 1.5 s later. @default 5_000 */
-  readonly handshakeTimeoutMs?: number
-  /** Told of every failure that clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
-  readonly onError?: Report
-}
+import { toReport } from './report.js'
+import { RoomNames, Rooms, userRoom } from './rooms.js'
 
 /** The presence of users and of rooms' members. */
 export interface Presence<C extends Contract> extends PresenceReader {
@@ -89,8 +65,6 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
 // A payload of 64 KiB and its name. Beyond it a frame is refused before it is parsed: Socket.IO passes the elements of one
 // as arguments, and 100,000 of them overflow the stack.
 const MAX_FRAME_BYTES = 65 * 1024
-// A handshake that took too long is still told so before its transport is closed.
-const REFUSAL_MS = 1_500
 const FLUSH_MS = 1_000
 const FLUSH_POLL_MS = 10
 
@@ -357,135 +331,9 @@ class Realtime<User extends BaseUser> {
   }
 }
 
-const SERVER_EVENTS = ['request', 'upgrade', 'close', 'listening'] as const
-
-/** Lets Socket.IO onto a server. @returns what takes it off again, and ends what it still holds open there. */
-function attachTo(server: HttpServer | HttpsServer, attach: () => void): () => void {
-  const before = SERVER_EVENTS.map((event) => server.listeners(event))
-  attach()
-  const added = SERVER_EVENTS.map((event, index) => server.listeners(event).filter((listener) => !before[index]!.includes(listener)))
-  // A client that never answers a close would hold its socket, and so the server, for half a minute.
-  const upgraded = new Set<Duplex>()
-  const remember = (_request: IncomingMessage, socket: Duplex): void => {
-    upgraded.add(socket)
-    socket.once('close', () => upgraded.delete(socket))
-  }
-  server.on('upgrade', remember)
-
-  return () => {
-    server.off('upgrade', remember)
-    for (const socket of upgraded) socket.destroy()
-    SERVER_EVENTS.forEach((event, index) => {
-      const listeners = server.listeners(event)
-      // Where something else has wrapped ours since, taking it out would take out the application, too.
-      if (event === 'request' && !added[index]!.every((listener) => listeners.includes(listener))) return
-      for (const listener of added[index]!) server.removeListener(event, listener as () => void)
-      if (event === 'request') for (const listener of before[index]!) server.on(event, listener as () => void)
-    })
-  }
-}
-
 function checkContract(contract: Contract): void {
   if (contract?.codec === undefined) {
     throw new TypeError('createRealtimeServer: expected a contract from defineContract or mergeContracts; a manifest is for clients')
-  }
-}
-
-const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = [
-  'authenticate',
-  'cors',
-  'rooms',
-  'path',
-  'namespace',
-  'transports',
-  'presence',
-  'pingIntervalMs',
-  'pingTimeoutMs',
-  'handshakeTimeoutMs',
-  'onError',
-]
-
-function checkOptions<User extends BaseUser>(options: RealtimeServerOptions<Contract, User>): RealtimeServerOptions<Contract, User> {
-  assertKeys('createRealtimeServer', options, OPTIONS)
-  assertKeys('cors', options.cors ?? {}, ['origin', 'credentials', 'allowMissingOrigin'])
-  assertKeys('presence', options.presence ?? {}, ['graceMs'])
-  for (const name of ['pingIntervalMs', 'pingTimeoutMs', 'handshakeTimeoutMs'] as const) {
-    assertDuration(name, options[name], 1)
-  }
-  assertDuration('presence.graceMs', options.presence?.graceMs, 0)
-  const { namespace = '/', path = '/', transports = ['websocket'], onError } = options
-  if (!/^\/[^?,]*$/.test(namespace)) {
-    throw new TypeError(`namespace must start with a slash and hold neither ? nor a comma; got ${JSON.stringify(namespace)}`)
-  }
-  if (!/^\/[^?#\s]*$/.test(path)) {
-    throw new TypeError(`path must start with a slash; got ${JSON.stringify(path)}`)
-  }
-  if (!Array.isArray(transports) || transports.length === 0 || !transports.every((name) => name === 'polling' || name === 'websocket')) {
-    throw new TypeError("transports must be a list of 'polling' and 'websocket'")
-  }
-  if (onError !== undefined && typeof onError !== 'function') {
-    throw new TypeError('onError must be a function')
-  }
-  return options
-}
-
-function assertKeys(where: string, value: object, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null) {
-    throw new TypeError(`${where}: expected an object of ${known.join(', ')}`)
-  }
-  const unknown = Object.keys(value).find((key) => !known.includes(key))
-  if (unknown !== undefined) {
-    throw new TypeError(`${where}: unknown option ${JSON.stringify(unknown)}; known are ${known.join(', ')}`)
-  }
-}
-
-// A timer of more would fire at once; the handshake's is longer by a little.
-const MAX_DURATION_MS = 2 ** 31 - 1 - REFUSAL_MS
-
-function assertDuration(name: string, value: unknown, least: number): void {
-  if (value !== undefined && !(typeof value === 'number' && value >= least && value <= MAX_DURATION_MS)) {
-    throw new TypeError(`${name} must be a number of milliseconds from ${least} to ${MAX_DURATION_MS}; got ${String(value)}`)
-  }
-}
-
-/** For the headers that let a page read an answer; who may really connect is decided by the check of the request. */
-function toCorsOrigin(origin: NonNullable<CorsOptions['origin']>) {
-  if (typeof origin === 'function') {
-    return (sent: string | undefined, decide: (error: Error | null, allow?: boolean) => void) => {
-      try {
-        const answer: unknown = sent !== undefined && origin(sent)
-        if (answer instanceof Promise) answer.catch(() => {})
-        decide(null, answer === true)
-      } catch {
-        decide(null, false) // reported where the request itself is checked
-      }
-    }
-  }
-  return origin.includes('*') ? true : [origin].flat()
-}
-
-/** Never throws, whatever the application's function does. */
-function toReport(onError: Report | undefined): Report {
-  return (error, context) => {
-    try {
-      const result: unknown = (onError ?? warn)(error, context)
-      if (result instanceof Promise) result.catch((thrown: unknown) => warn(thrown, context))
-    } catch (thrown) {
-      warn(thrown, context)
-    }
-  }
-}
-
-function warn(error: unknown, { event, userId }: { event?: string; userId?: string }): void {
-  const detail = [event && `event ${event}`, userId && `user ${userId}`].filter(Boolean).join(', ')
-  process.emitWarning(describe(error), { type: 'RealtimeServerError', detail })
-}
-
-function describe(error: unknown): string {
-  try {
-    return error instanceof Error ? String(error.stack ?? error.message) : String(error)
-  } catch {
-    return 'an error that cannot be described'
   }
 }
 
@@ -503,13 +351,4 @@ async function atMost(ms: number, work: Promise<void>): Promise<void> {
   })
   await Promise.race([work, late])
   clearTimeout(timer)
-}
-
-async function closeServer(server: HttpServer | undefined): Promise<void> {
-  if (server?.listening !== true) {
-    return
-  }
-  const closed = new Promise((resolve) => server.close(resolve))
-  server.closeAllConnections()
-  await closed
 }

@@ -1,0 +1,65 @@
+import type { ErrorsOf, PayloadOf, ReplyOf, Schema } from '@org/realtime-contracts'
+import type { EventMeta, RealtimeError, WireError } from '@org/realtime-contracts/wire'
+import type { BaseUser } from './identity.js'
+
+/** One client instance, kept across its reconnects; the socket's id for stock clients. An address, not a credential. */
+export interface Device {
+  readonly id: string
+}
+
+/** Failures that any handler or middleware may declare, with their data. */
+export interface OpenFailures {
+  readonly FORBIDDEN: undefined
+  readonly RATE_LIMITED: { retryAfterMs: number } | undefined
+  readonly UNAVAILABLE: { retryAfterMs: number } | undefined
+}
+
+/** Makes the error that answers this call; throw what it returns. An error made elsewhere is answered as `INTERNAL`. */
+export type Fail<Declared = unknown> = <Code extends keyof (Declared & OpenFailures) & string>(
+  code: Code,
+  ...rest: undefined extends (Declared & OpenFailures)[Code]
+    ? [data?: (Declared & OpenFailures)[Code], message?: string]
+    : [data: (Declared & OpenFailures)[Code], message?: string]
+) => RealtimeError<Code>
+
+interface Context<User> {
+  readonly user: User
+  readonly device: Device
+  /** What the client's SDK sent beside the payload. */
+  readonly meta: EventMeta
+}
+
+/** What a middleware sees of an event. */
+export interface MiddlewareContext<User = BaseUser> extends Context<User> {
+  readonly event: string
+  /** Validated and decoded. */
+  readonly payload: unknown
+  readonly fail: Fail
+}
+
+/**
+ * Runs around the handlers of events, outermost first. It lets the event through by `await next()`,
+ * which rejects where what is inside failed, or refuses it by throwing `fail(...)`.
+ */
+export type Middleware<User = BaseUser> = (context: MiddlewareContext<User>, next: () => Promise<void>) => unknown
+
+/** What a handler sees of an event `E`, named `K`. */
+export interface HandlerContext<E, K extends string = string, User = BaseUser> extends Context<User> {
+  readonly event: K
+  readonly payload: PayloadOf<E>
+  readonly fail: Fail<ErrorsOf<E>>
+}
+
+/** Handles one event of clients; what it returns is the reply, where the event has one. */
+export type Handler<E, K extends string = string, User = BaseUser> = (context: HandlerContext<E, K, User>) => HandlerResult<E>
+type HandlerResult<E> = E extends { reply: Schema } ? ReplyOf<E> | Promise<ReplyOf<E>> : unknown
+
+/** Who sent an event, and how to tell them of a failure that nobody waits for. */
+export interface Sender<User> {
+  readonly user: User
+  readonly device: Device
+  sendError(error: WireError, event: string): void
+}
+
+/** Told of everything that went wrong inside the server and is answered as `INTERNAL`. */
+export type Report = (error: unknown, context: { readonly event?: string; readonly userId?: string }) => void

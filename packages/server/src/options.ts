@@ -1,0 +1,94 @@
+import type { Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
+import type { Report } from './context.js'
+import type { AuthenticateFunction, Authenticator, BaseUser } from './identity.js'
+import type { CorsOptions } from './origin.js'
+import type { RoomRule } from './rooms.js'
+
+export interface RealtimeServerOptions<C extends Contract, User extends BaseUser & SessionFields<C>> {
+  /** Who a client is: `jwt({ ... })`, or a function of your own. */
+  readonly authenticate: Authenticator<User> | AuthenticateFunction<User>
+  /** Which pages may connect, over either transport. @default the server's own origin */
+  readonly cors?: CorsOptions
+  /** Who may join which room. A kind of room without a rule cannot be joined by clients. */
+  readonly rooms?: { readonly [K in RoomKind<C>]?: RoomRule<User, RoomId<C, K>> }
+  /** The path of the handshake. @default '/socket.io/' */
+  readonly path?: string
+  /** Socket.IO's namespace that clients connect to. @default '/' */
+  readonly namespace?: string
+  /** @default ['polling', 'websocket'] */
+  readonly transports?: ReadonlyArray<'polling' | 'websocket'>
+  readonly presence?: {
+    /** How long a user stays online after their last device has gone, so that a reload is no transition, in milliseconds. @default 5_000 */
+    readonly graceMs?: number
+  }
+  /** How often an idle connection is checked for being alive, in milliseconds. @default 25_000 */
+  readonly pingIntervalMs?: number
+  /** How long a client may take to answer that, in milliseconds. @default 20_000 */
+  readonly pingTimeoutMs?: number
+  /** How long `authenticate` may take, in milliseconds; a transport without a finished handshake is closed 1.5 s later. @default 5_000 */
+  readonly handshakeTimeoutMs?: number
+  /** Told of every failure that clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
+  readonly onError?: Report
+}
+
+// A handshake that took too long is still told so before its transport is closed.
+export const REFUSAL_MS = 1_500
+
+const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = [
+  'authenticate',
+  'cors',
+  'rooms',
+  'path',
+  'namespace',
+  'transports',
+  'presence',
+  'pingIntervalMs',
+  'pingTimeoutMs',
+  'handshakeTimeoutMs',
+  'onError',
+]
+
+/** @throws TypeError for what is missing, wrong or unknown. */
+export function checkOptions<User extends BaseUser>(options: RealtimeServerOptions<Contract, User>): RealtimeServerOptions<Contract, User> {
+  assertKeys('createRealtimeServer', options, OPTIONS)
+  assertKeys('cors', options.cors ?? {}, ['origin', 'credentials', 'allowMissingOrigin'])
+  assertKeys('presence', options.presence ?? {}, ['graceMs'])
+  for (const name of ['pingIntervalMs', 'pingTimeoutMs', 'handshakeTimeoutMs'] as const) {
+    assertDuration(name, options[name], 1)
+  }
+  assertDuration('presence.graceMs', options.presence?.graceMs, 0)
+  const { namespace = '/', path = '/', transports = ['websocket'], onError } = options
+  if (!/^\/[^?,]*$/.test(namespace)) {
+    throw new TypeError(`namespace must start with a slash and hold neither ? nor a comma; got ${JSON.stringify(namespace)}`)
+  }
+  if (!/^\/[^?#\s]*$/.test(path)) {
+    throw new TypeError(`path must start with a slash; got ${JSON.stringify(path)}`)
+  }
+  if (!Array.isArray(transports) || transports.length === 0 || !transports.every((name) => name === 'polling' || name === 'websocket')) {
+    throw new TypeError("transports must be a list of 'polling' and 'websocket'")
+  }
+  if (onError !== undefined && typeof onError !== 'function') {
+    throw new TypeError('onError must be a function')
+  }
+  return options
+}
+
+function assertKeys(where: string, value: object, known: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) {
+    throw new TypeError(`${where}: expected an object of ${known.join(', ')}`)
+  }
+  const unknown = Object.keys(value).find((key) => !known.includes(key))
+  if (unknown !== undefined) {
+    throw new TypeError(`${where}: unknown option ${JSON.stringify(unknown)}; known are ${known.join(', ')}`)
+  }
+}
+
+// A timer of more would fire at once; the handshake's is longer by a little.
+const MAX_DURATION_MS = 2 ** 31 - 1 - REFUSAL_MS
+
+/** @throws TypeError unless it is absent, or a number of milliseconds. */
+export function assertDuration(name: string, value: unknown, least: number): void {
+  if (value !== undefined && !(typeof value === 'number' && value >= least && value <= MAX_DURATION_MS)) {
+    throw new TypeError(`${name} must be a number of milliseconds from ${least} to ${MAX_DURATION_MS}; got ${String(value)}`)
+  }
+}
