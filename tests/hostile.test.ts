@@ -28,6 +28,9 @@ describe('a frame that no library would send', () => {
   const answered: Array<[string, string, string]> = [
     ['an event nested 5,000 deep', `420["echo",${deep(5000)}]`, 'INVALID_PAYLOAD'],
     ['an event nested 30,000 deep', `420["echo",{"text":${deep(30_000)}}]`, 'INVALID_PAYLOAD'],
+    ['an event nested 400,000 deep', `420["echo",{"text":${deep(400_000)}}]`, 'INVALID_PAYLOAD'],
+    ['a payload of more than 64 KiB', `420["echo",{"text":"${'ü'.repeat(33_000)}"}]`, 'INVALID_PAYLOAD'],
+    ['an event of 490,000 arguments', `420["echo"${',0'.repeat(490_000)}]`, 'INVALID_PAYLOAD'],
     ['an event of 30,000 arguments', `420["echo"${',0'.repeat(30_000)}]`, 'INVALID_PAYLOAD'],
     ['a __proto__ key', '420["echo",{"text":"x","__proto__":{"isAdmin":true}}]', 'INVALID_PAYLOAD'],
     ['a name that is a number', '420[7,{"text":"x"}]', 'UNKNOWN_EVENT'],
@@ -58,7 +61,7 @@ describe('a frame that no library would send', () => {
     ['a reserved name', '42["disconnect"]'],
     ['another reserved name', '42["newListener",{}]'],
     ['an answer to nothing', '43999999[{}]'],
-    ['a frame of a megabyte', `42["echo",{"text":"${'x'.repeat(1_000_000)}"}]`],
+    ['a frame of more than a megabyte', `42["echo",{"text":"${'x'.repeat(1_100_000)}"}]`],
     ['an answer with a huge id', '4399999999999999999999999[{}]'],
     ['an event with a huge id', '4299999999999999999999999["echo",{"text":"x"}]'],
     ['binary without attachments', '451-["echo",{"_placeholder":true,"num":0}]'],
@@ -201,10 +204,9 @@ test('an answer of very many arguments kills nobody', async () => {
   const answers = server.realtime.toUser('eve').request('confirm', { question: '?' }, { timeoutMs: 1000 })
   await until(() => eve.frames.some((frame) => /^42\d+\["confirm"/.test(frame)))
   const id = /^42(\d+)/.exec(eve.frames.find((frame) => frame.includes('confirm')) ?? '')?.[1]
-  eve.socket.send(`43${id}[${'0,'.repeat(30_000)}0]`)
+  eve.socket.send(`43${id}[${'0,'.repeat(490_000)}0]`)
   expect(await answers).toMatchObject([{ status: 'failed', error: { code: 'INVALID_REPLY' } }])
-  eve.socket.send(`42["legacy"${',0'.repeat(30_000)}]`)
-  eve.socket.send(`43${id}[${'0,'.repeat(200_000)}0]`)
+  eve.socket.send(`42["legacy"${',0'.repeat(490_000)}]`)
   expect(await (await server.client('ada')).tryRequest('echo', { text: 'x' })).toMatchObject({ ok: false, error: { code: 'UNKNOWN_EVENT' } })
 })
 

@@ -3,6 +3,7 @@ import { type EventMeta, findNonJson, invalidPayload, isObject, MAX_DEPTH, Realt
 import { type Acknowledge, Answer, Failures, type Outcome } from './answer.js'
 import type { Middleware, MiddlewareContext, Report, Sender } from './context.js'
 import type { BaseUser } from './identity.js'
+import { isOversized, MAX_PAYLOAD_BYTES } from './limits.js'
 
 type AnyHandler<User> = (context: MiddlewareContext<User>) => unknown
 
@@ -70,7 +71,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     const [event, ...args] = packet
     const acknowledge = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledge) : undefined
     const answer = new Answer(typeof event === 'string' ? event : '', acknowledge, sender, this.report)
-    const inbound = decodeArguments(args)
+    const inbound = decodeArguments(args, isOversized(packet))
     if (this.#closing) {
       answer.refuse(new RealtimeError('UNAVAILABLE', 'The server is closing'))
       return
@@ -134,9 +135,12 @@ interface Inbound {
   readonly meta: EventMeta
 }
 
-function decodeArguments(args: readonly unknown[]): ({ readonly ok: true } & Inbound) | { readonly ok: false; readonly error: RealtimeError } {
+function decodeArguments(
+  args: readonly unknown[],
+  tooLarge: boolean,
+): ({ readonly ok: true } & Inbound) | { readonly ok: false; readonly error: RealtimeError } {
   const [payload, meta] = args
-  const problem = args.length > 2 ? 'an event carries one payload at most' : findNonJson(payload, MAX_DEPTH)
+  const problem = findProblem(args, tooLarge)
   if (problem !== undefined) {
     return { ok: false, error: invalidPayload([{ path: [], message: problem }]) }
   }
@@ -148,6 +152,13 @@ function decodeArguments(args: readonly unknown[]): ({ readonly ok: true } & Inb
   }
   const { key, trace } = meta
   return { ok: true, payload, meta: { ...(key !== undefined && { key }), ...(trace !== undefined && { trace }) } }
+}
+
+function findProblem(args: readonly unknown[], tooLarge: boolean): string | undefined {
+  if (tooLarge) {
+    return `larger than ${MAX_PAYLOAD_BYTES} bytes`
+  }
+  return args.length > 2 ? 'an event carries one payload at most' : findNonJson(args[0], MAX_DEPTH)
 }
 
 const MAX_META_LENGTH = 128

@@ -11,6 +11,7 @@ import type { Handler, Middleware, Report } from './context.js'
 import { Delivery, type Target, type UserTarget } from './delivery.js'
 import { Dispatcher } from './dispatch.js'
 import { type BaseUser, toAuthenticator } from './identity.js'
+import { boundedParser, MAX_FRAME_BYTES } from './limits.js'
 import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } from './options.js'
 import { createOriginCheck, type OriginCheck, toCorsOrigin } from './origin.js'
 import { checkUserIds, MemoryPresence, type PresenceReader } from './presence.js'
@@ -62,9 +63,6 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
   }): Promise<void>
 }
 
-// A payload of 64 KiB and its name. Beyond it a frame is refused before it is parsed: Socket.IO passes the elements of one
-// as arguments, and 100,000 of them overflow the stack.
-const MAX_FRAME_BYTES = 65 * 1024
 const FLUSH_MS = 1_000
 const FLUSH_POLL_MS = 10
 
@@ -231,6 +229,7 @@ class Realtime<User extends BaseUser> {
       pingTimeout: pingTimeoutMs,
       connectTimeout: handshakeTimeoutMs + REFUSAL_MS,
       maxHttpBufferSize: MAX_FRAME_BYTES,
+      parser: boundedParser,
       serveClient: false,
       allowEIO3: false,
       perMessageDeflate: false, // five times the CPU and 240 kB a connection

@@ -1,0 +1,43 @@
+import { Decoder, Encoder, type Packet, PacketType, protocol } from 'socket.io-parser'
+
+/** How large the payload of an event may be, in bytes of its JSON. */
+export const MAX_PAYLOAD_BYTES = 64 * 1024
+/** A frame of more is refused by the transport, before it is parsed and without an answer. */
+export const MAX_FRAME_BYTES = 1_000_000
+
+// Socket.IO passes the elements of an event, or of an acknowledgement, as arguments: 100,000 of them overflow the stack,
+// where nothing could catch it. No event has as many as these.
+const MAX_ARGUMENTS = 64
+const MAX_BYTES_PER_CHARACTER = 3 // of a UTF-16 code unit, in UTF-8
+
+const oversized = new WeakSet<object>()
+
+/** Whether an event came in a frame larger than a payload may be. */
+export function isOversized(packet: readonly unknown[]): boolean {
+  return oversized.has(packet)
+}
+
+/** Socket.IO's own decoder, and a look at every packet before Socket.IO hands it on. */
+class BoundedDecoder extends Decoder {
+  #bytes = 0
+
+  constructor() {
+    super()
+    // The first listener: what it does to a packet is done before Socket.IO's.
+    this.on('decoded', (packet: Packet) => {
+      if (!Array.isArray(packet.data)) return
+      if (packet.data.length > MAX_ARGUMENTS) packet.data.length = MAX_ARGUMENTS
+      if (this.#bytes > MAX_PAYLOAD_BYTES) oversized.add(packet.data)
+    })
+  }
+
+  override add(chunk: unknown): void {
+    if (typeof chunk === 'string') {
+      this.#bytes = chunk.length * MAX_BYTES_PER_CHARACTER > MAX_PAYLOAD_BYTES ? Buffer.byteLength(chunk) : 0
+    }
+    super.add(chunk)
+  }
+}
+
+/** For Socket.IO's option `parser`: the same wire format, within bounds. */
+export const boundedParser = { protocol, PacketType, Encoder, Decoder: BoundedDecoder }
