@@ -25,12 +25,17 @@ async function main(): Promise<void> {
 }
 
 function endOnSignal({ realtime, server }: ReturnType<typeof createApp>): void {
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    await realtime.close()
+    server.close()
+    server.closeAllConnections()
+    console.log('Closed.')
+  }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, async () => {
-      await realtime.close()
-      server.close()
-      server.closeAllConnections()
-      console.log('Closed.')
+    // Every process between the terminal and this one passes a Ctrl-C on: it may come more than once.
+    process.on(signal, () => {
+      closing ??= close()
     })
   }
 }
