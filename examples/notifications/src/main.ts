@@ -25,8 +25,10 @@ async function main(): Promise<void> {
 }
 
 function endOnSignal({ realtime, server }: ReturnType<typeof createApp>): void {
-  let closing: Promise<void> | undefined
+  let closing = false
   const close = async (): Promise<void> => {
+    if (closing) return
+    closing = true
     await realtime.close()
     server.close()
     server.closeAllConnections()
@@ -34,9 +36,7 @@ function endOnSignal({ realtime, server }: ReturnType<typeof createApp>): void {
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // Every process between the terminal and this one passes a Ctrl-C on: it may come more than once.
-    process.on(signal, () => {
-      closing ??= close()
-    })
+    process.on(signal, () => void close())
   }
 }
 
