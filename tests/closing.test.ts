@@ -84,6 +84,8 @@ test.each([
   ['a rule without authorize', { authenticate: nobody, rooms: { group: {} } }],
   ['members that are neither', { authenticate: nobody, rooms: { group: { authorize: () => true, members: 'all' } } }],
   ['an unknown option', { authenticate: nobody, presense: {} }],
+  ['a limit that is none', { authenticate: nobody, limits: { bufferedBytes: 0 } }],
+  ['an unknown limit', { authenticate: nobody, limits: { bytes: 1 } }],
   ['an unknown option of cors', { authenticate: nobody, cors: { origins: [] } }],
   ['an unknown option of presence', { authenticate: nobody, presence: { grace: 1 } }],
   ['cors that is nothing', { authenticate: nobody, cors: null }],

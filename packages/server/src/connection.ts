@@ -4,6 +4,10 @@ import type { Socket } from 'socket.io'
 import type { Device, Sender } from './context.js'
 import type { Authentication, BaseUser } from './identity.js'
 import { type Room, userRoom } from './rooms.js'
+import { endWithin } from './transport.js'
+
+// Long enough for a slow client to read why; a silent one is not waited for.
+const CLOSE_MS = 5_000
 
 /** Why a connection ends, as the client is told. */
 export interface CloseReason extends DisconnectNotice {
@@ -79,6 +83,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   /** Tells the client why, and ends the connection. */
   close({ mayReturn = false, ...notice }: CloseReason): void {
     this.socket.emit('$disconnect', notice)
+    endWithin(CLOSE_MS, this.socket.conn)
     if (mayReturn) {
       this.socket.conn.close() // to a client this is a broken transport, which it mends by dialling again
     } else {

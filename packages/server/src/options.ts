@@ -3,6 +3,7 @@ import type { Report } from './context.js'
 import type { AuthenticateFunction, Authenticator, BaseUser } from './identity.js'
 import type { CorsOptions } from './origin.js'
 import type { RoomRule } from './rooms.js'
+import type { BufferLimits } from './transport.js'
 
 export interface RealtimeServerOptions<C extends Contract, User extends BaseUser & SessionFields<C>> {
   /** Who a client is: `jwt({ ... })`, or a function of your own. */
@@ -25,14 +26,16 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly pingIntervalMs?: number
   /** How long a client may take to answer that, in milliseconds. @default 20_000 */
   readonly pingTimeoutMs?: number
-  /** How long `authenticate` may take, in milliseconds; a transport without a finished handshake is closed 1.5 s later. @default 5_000 */
+  /** How long `authenticate` may take, in milliseconds; a transport without a finished handshake is ended 2 s later at the most. @default 5_000 */
   readonly handshakeTimeoutMs?: number
+  /** What one client may cost. Only what is given differs from the default. */
+  readonly limits?: Partial<BufferLimits>
   /** Told of every failure that clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
   readonly onError?: Report
 }
 
 // A handshake that took too long is still told so before its transport is closed.
-export const REFUSAL_MS = 1_500
+export const REFUSAL_MS = 900
 
 const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = [
   'authenticate',
@@ -45,6 +48,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
   'pingIntervalMs',
   'pingTimeoutMs',
   'handshakeTimeoutMs',
+  'limits',
   'onError',
 ]
 
@@ -52,6 +56,8 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
 export function checkOptions<User extends BaseUser>(options: RealtimeServerOptions<Contract, User>): RealtimeServerOptions<Contract, User> {
   assertKeys('createRealtimeServer', options, OPTIONS)
   assertKeys('cors', options.cors ?? {}, ['origin', 'credentials', 'allowMissingOrigin'])
+  assertKeys('limits', options.limits ?? {}, ['bufferedBytes', 'bufferedPackets'])
+  for (const [name, value] of Object.entries(options.limits ?? {})) assertCount(`limits.${name}`, value)
   assertKeys('presence', options.presence ?? {}, ['graceMs'])
   for (const name of ['pingIntervalMs', 'pingTimeoutMs', 'handshakeTimeoutMs'] as const) {
     assertDuration(name, options[name], 1)
@@ -80,6 +86,12 @@ function assertKeys(where: string, value: object, known: readonly string[]): voi
   const unknown = Object.keys(value).find((key) => !known.includes(key))
   if (unknown !== undefined) {
     throw new TypeError(`${where}: unknown option ${JSON.stringify(unknown)}; known are ${known.join(', ')}`)
+  }
+}
+
+function assertCount(name: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || Number(value) < 1) {
+    throw new TypeError(`${name} must be a whole number above 0; got ${String(value)}`)
   }
 }
 

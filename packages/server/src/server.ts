@@ -17,6 +17,7 @@ import { createOriginCheck, type OriginCheck, toCorsOrigin } from './origin.js'
 import { checkUserIds, MemoryPresence, type PresenceReader } from './presence.js'
 import { toReport } from './report.js'
 import { RoomNames, Rooms, userRoom } from './rooms.js'
+import { type BufferLimits, endWithin, type Transport, watchBuffer } from './transport.js'
 
 /** The presence of users and of rooms' members. */
 export interface Presence<C extends Contract> extends PresenceReader {
@@ -64,6 +65,8 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
 }
 
 const FLUSH_MS = 1_000
+// How long a peer may take to agree that a connection is closed.
+const END_MS = 1_000
 const FLUSH_POLL_MS = 10
 
 /**
@@ -85,6 +88,7 @@ class Realtime<User extends BaseUser> {
   readonly #namespace: Namespace
   readonly #report: Report
   readonly #allowsOrigin: OriginCheck
+  readonly #bufferLimits: BufferLimits
   readonly #connections = new Connections<User>()
   readonly #presence: MemoryPresence
   readonly #names: RoomNames
@@ -101,8 +105,9 @@ class Realtime<User extends BaseUser> {
     readonly contract: Contract,
     options: RealtimeServerOptions<Contract, User>,
   ) {
-    const { authenticate, cors = {}, rooms = {}, handshakeTimeoutMs = 5_000, presence: { graceMs = 5_000 } = {}, onError } = checkOptions(options)
+    const { authenticate, cors = {}, rooms = {}, handshakeTimeoutMs = 5_000, presence: { graceMs = 5_000 } = {}, limits, onError } = checkOptions(options)
     this.#report = toReport(onError)
+    this.#bufferLimits = { bufferedBytes: 8 * 1024 * 1024, bufferedPackets: 50_000, ...limits }
     this.#allowsOrigin = createOriginCheck(cors)
     this.io = new SocketServer(this.#engineOptions(options, handshakeTimeoutMs))
     this.#namespace = this.io.of(options.namespace ?? '/')
@@ -164,6 +169,7 @@ class Realtime<User extends BaseUser> {
       )
     }
     this.#detach = attachTo(server, () => this.io.attach(server))
+    this.io.engine.on('connection', (transport: Transport) => transport.once('close', () => endWithin(END_MS, transport)))
     return this
   }
 
@@ -285,6 +291,9 @@ class Realtime<User extends BaseUser> {
     socket.on('disconnect', () => {
       this.#connections.remove(connection)
       this.#presence.remove(user.userId, socket.id)
+    })
+    watchBuffer(socket.conn, this.#bufferLimits, () => {
+      connection.close({ code: 'SLOW_CONSUMER', reason: 'The client does not read what it is sent fast enough', mayReturn: true })
     })
     const replaced = this.#connections.add(connection)
     socket.emit('authenticated', connection.session)

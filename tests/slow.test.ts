@@ -1,0 +1,81 @@
+import { connect, type Socket as NetSocket } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { heard, signToken, startServer, type TestServer, until } from './harness.js'
+
+/** A client that gets in and then reads nothing any more. */
+async function slowClient(server: TestServer): Promise<WebSocket & { _socket: NetSocket }> {
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`) as WebSocket & { _socket: NetSocket } // ws keeps it there
+  onTestFinished(() => socket.terminate())
+  const frames: string[] = []
+  socket.on('message', (data) => frames.push(String(data)))
+  await until(() => frames.length === 1)
+  socket.send(`40${JSON.stringify({ token: await signToken('slow') })}`)
+  await until(() => frames.some((frame) => frame.includes('authenticated')))
+  socket._socket.pause()
+  return socket
+}
+
+const text = 'x'.repeat(60_000)
+
+test('a client that does not read is closed with SLOW_CONSUMER, while others are served', async () => {
+  const server = await startServer({ limits: { bufferedBytes: 1_000_000 } })
+  const bystander = await server.client('eve')
+  server.realtime.on('echo', ({ payload }) => payload)
+  const slow = await slowClient(server)
+  const connection = [...server.realtime.io.of('/').sockets.values()].find(({ rooms }) => rooms.has('user:slow'))
+  let gone: string | undefined
+  connection?.on('disconnect', (reason) => {
+    gone = reason
+  })
+  // The kernel buffers some megabytes before the server is told to wait.
+  for (let sent = 0; gone === undefined && sent < 5_000; sent++) {
+    server.realtime.toUser('slow').emit('note', { text })
+    if (sent % 20 === 0) expect(await bystander.request('echo', { text: 'served' })).toEqual({ text: 'served' })
+  }
+  expect(gone).toBeDefined()
+  expect(await server.realtime.presence.devices('slow')).toEqual([])
+
+  // What it was sent before is still there, and with it the reason.
+  const frames: string[] = []
+  slow.on('message', (data) => frames.push(String(data)))
+  const closed = new Promise((resolve) => slow.once('close', resolve))
+  slow._socket.resume()
+  await closed
+  expect(frames.some((frame) => frame.includes('"code":"SLOW_CONSUMER"'))).toBe(true)
+})
+
+test('a client that never reads again is ended all the same', async () => {
+  const server = await startServer({ limits: { bufferedBytes: 1_000_000 } })
+  await slowClient(server)
+  while (server.realtime.io.of('/').sockets.size > 0) {
+    server.realtime.toUser('slow').emit('note', { text })
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await until(() => server.realtime.io.engine.clientsCount === 0)
+})
+
+test('a burst to a client that reads is no reason to close it', async () => {
+  const server = await startServer()
+  const stock = server.stock({ token: await signToken('ada') })
+  await heard(stock, 'authenticated')
+  let notes = 0
+  stock.on('note', () => notes++)
+  for (let n = 0; n < 20_000; n++) server.realtime.toUser('ada').emit('note', { text: 'x', n })
+  await until(() => notes === 20_000)
+  expect(stock.connected).toBe(true)
+})
+
+test('a handshake that is never finished is ended, while others are served', async () => {
+  const server = await startServer({ handshakeTimeoutMs: 1 })
+  const { port } = new URL(server.url)
+  const peer = connect(Number(port), '127.0.0.1')
+  peer.on('error', () => {})
+  peer.resume()
+  peer.write(
+    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  )
+  const startMs = Date.now()
+  await new Promise((resolve) => peer.once('close', resolve)) // it answers no close frame, and reads
+  expect(Date.now() - startMs).toBeLessThan(15_000) // the WebSocket library alone would wait 30 s more
+})
