@@ -240,3 +240,15 @@ test('an old hold does not leave the room of a new one', async () => {
   expect(await server.realtime.presence.members('group', 'g')).toEqual(['ada'])
   expect(fresh.members).toEqual(['ada'])
 })
+
+test('a rule that never answers is INTERNAL after a time, and holds up nothing after it', async () => {
+  const server = await startServer({
+    handshakeTimeoutMs: 50,
+    rooms: { group: { authorize: () => new Promise<boolean>(() => {}) }, team: { authorize: () => true } },
+  })
+  const client = await server.client('ada')
+  const [group, team] = await Promise.allSettled([client.join('group', 'g'), client.join('team', 'red')])
+  expect(group).toMatchObject({ status: 'rejected', reason: { code: 'INTERNAL' } })
+  expect(team).toMatchObject({ status: 'fulfilled' })
+  expect(server.errors.map(String)).toEqual(['Error: authorize took longer than 50 ms'])
+})

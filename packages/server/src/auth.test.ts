@@ -293,6 +293,23 @@ describe('a key set', () => {
     expect(await codeOf(jwt({ ...any, jwks: url, algorithms: ['RS256'] }), await sign('one'))).toBe('UNAVAILABLE')
   })
 
+  test('that cannot be fetched any more is used for an hour, and then UNAVAILABLE', async () => {
+    const { state, url } = await serveKeys()
+    state.keys = [{ ...(await exportJWK(rsa.publicKey)), kid: 'one', alg: 'RS256' }]
+    const authenticator = jwt({ ...any, jwks: url, algorithms: ['RS256'], maxLifetimeMs: 7 * 86_400_000 })
+    const token = await new SignJWT({ sub: 'ada' }).setProtectedHeader({ alg: 'RS256', kid: 'one' }).setExpirationTime('3d').sign(rsa.privateKey)
+    expect(await codeOf(authenticator, token)).toBe('let in')
+    state.up = false
+    onTestFinished(() => void vi.useRealTimers())
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 50 * 60_000 })
+    expect(await codeOf(authenticator, token)).toBe('let in')
+    expect(state.fetches).toBeGreaterThan(1)
+    vi.setSystemTime(Date.now() + 11 * 60_000)
+    expect(await codeOf(authenticator, token)).toBe('UNAVAILABLE')
+    state.up = true
+    expect(await codeOf(authenticator, token)).toBe('let in')
+  })
+
   test('is never taken from where a token says', async () => {
     const { state, url } = await serveKeys()
     const evil = await serveKeys()

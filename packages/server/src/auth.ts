@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { Schema, ValueOf } from '@org/realtime-contracts'
 import { RealtimeError } from '@org/realtime-contracts/wire'
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose'
+import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose'
 import { type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser, isUserId, refusal } from './identity.js'
 import { checkAlgorithms, toKeySetUrl, toPublicKey, toSecretKey } from './key.js'
 
@@ -68,6 +68,9 @@ export type JwtOptions<S extends Schema | undefined, User extends BaseUser> = Jw
 
 const MAX_TOKEN_LENGTH = 8192
 const CLOCK_SKEW_S = 5
+// How long a key set is used after it was last good, while it cannot be fetched; and how long until it is tried again.
+const STALE_KEYS_MS = 60 * 60 * 1000
+const FETCH_COOLDOWN_MS = 30_000
 const DEFAULT_MAX_LIFETIME_MS = 90 * 24 * 60 * 60 * 1000
 
 /**
@@ -157,16 +160,32 @@ function toMaxLifetimeS(maxLifetimeMs: number = DEFAULT_MAX_LIFETIME_MS): number
   return maxLifetimeMs / 1000
 }
 
-/** A key set that cannot be had is a fault of the server, not of the token. */
-function fetchingKeys(keySet: JWTVerifyGetKey): JWTVerifyGetKey {
+/** A key set that cannot be had is a fault of the server, not of the token; for a while, the last one will do. */
+function fetchingKeys(keySet: ReturnType<typeof createRemoteJWKSet>): JWTVerifyGetKey {
+  let seenAtMs = 0
+  let failedAtMs = 0
+  let stale: JWTVerifyGetKey | undefined
   return async (header, token) => {
+    const nowMs = Date.now()
+    if (stale !== undefined && nowMs - failedAtMs < FETCH_COOLDOWN_MS && nowMs - seenAtMs < STALE_KEYS_MS) {
+      return stale(header, token)
+    }
     try {
-      return await keySet(header, token)
+      const key = await keySet(header, token)
+      seenAtMs = nowMs
+      stale = undefined
+      return key
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys || error instanceof errors.JOSENotSupported) {
-        throw error
+        throw error // the token's fault
       }
-      throw new RealtimeError('UNAVAILABLE', 'The key set cannot be fetched now', { cause: error })
+      const last = keySet.jwks()
+      if (last === undefined || nowMs - seenAtMs >= STALE_KEYS_MS) {
+        throw new RealtimeError('UNAVAILABLE', 'The key set cannot be fetched now', { cause: error })
+      }
+      failedAtMs = nowMs
+      stale = createLocalJWKSet(last)
+      return stale(header, token)
     }
   }
 }

@@ -82,7 +82,9 @@ export async function identify<User extends BaseUser>(
   request: AuthenticationRequest,
   timeoutMs: number,
 ): Promise<Authentication<User>> {
-  const authentication = await withTimeout(authenticate(authenticator, request), timeoutMs)
+  const authentication = await withTimeout(timeoutMs, authenticate(authenticator, request), () =>
+    fault(new Error(`authenticate took longer than ${timeoutMs} ms`)),
+  )
   const { user, expiresAtMs } = authentication
   if (!isObject(user) || !isUserId(user.userId)) {
     throw refusal('the user id is not 1–128 of [A-Za-z0-9._@|-]')
@@ -112,13 +114,14 @@ function fault(cause: unknown): RealtimeError {
   return new RealtimeError('UNAVAILABLE', 'The server cannot authenticate anybody now', { cause })
 }
 
-async function withTimeout<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+/** Waits for what an application does, but no longer. @throws what `late` makes. */
+export async function withTimeout<T>(timeoutMs: number, work: Promise<T>, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(fault(new Error(`authenticate took longer than ${timeoutMs} ms`))), timeoutMs)
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(late()), timeoutMs)
   })
   try {
-    return await Promise.race([work, late])
+    return await Promise.race([work, timeout])
   } finally {
     clearTimeout(timer)
   }

@@ -26,7 +26,7 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly pingIntervalMs?: number
   /** How long a client may take to answer that, in milliseconds. @default 20_000 */
   readonly pingTimeoutMs?: number
-  /** How long `authenticate` may take, in milliseconds; a transport without a finished handshake is ended 2 s later at the most. @default 5_000 */
+  /** How long `authenticate`, and a room's `authorize`, may take, in milliseconds; a transport without a finished handshake is ended 2 s later at the most. @default 5_000 */
   readonly handshakeTimeoutMs?: number
   /** What one client may cost. Only what is given differs from the default. */
   readonly limits?: Partial<BufferLimits>

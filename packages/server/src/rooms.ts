@@ -3,7 +3,7 @@ import { isObject, type JoinAnswer, type MembersNotice, RealtimeError } from '@o
 import type { Namespace } from 'socket.io'
 import type { Connection, Connections } from './connection.js'
 import type { Device, Report } from './context.js'
-import { type BaseUser, isUserId } from './identity.js'
+import { type BaseUser, isUserId, withTimeout } from './identity.js'
 
 const MAX_ROOM_ID_LENGTH = 256
 const SOCKET_ID_LENGTH = 20
@@ -131,6 +131,7 @@ export class Rooms<User extends BaseUser> {
     private readonly report: Report,
     rules: { readonly [kind: string]: AnyRoomRule<User> | undefined },
     kinds: readonly string[],
+    private readonly timeoutMs: number,
   ) {
     this.#rules = new Map(Object.entries(rules).map(([kind, rule]) => [kind, checkRule(kind, rule, kinds) as RoomRule<User, unknown>]))
     if ([...this.#rules.values()].some(isVisible)) {
@@ -190,7 +191,8 @@ export class Rooms<User extends BaseUser> {
 
   async #ask(rule: RoomRule<User, unknown>, request: { user: User; device: Device; id: unknown }): Promise<boolean> {
     try {
-      return (await rule.authorize(request)) === true
+      const answer = (async () => rule.authorize(request))()
+      return (await withTimeout(this.timeoutMs, answer, () => new Error(`authorize took longer than ${this.timeoutMs} ms`))) === true
     } catch (error) {
       this.report(error, { event: '$join', userId: request.user.userId })
       throw new RealtimeError('INTERNAL', 'The server failed to authorize this')

@@ -113,7 +113,7 @@ class Realtime<User extends BaseUser> {
     this.#namespace = this.io.of(options.namespace ?? '/')
     this.#presence = new MemoryPresence(graceMs, (error) => this.#report(error, {}))
     this.#names = new RoomNames(contract.codec.rooms)
-    this.#rooms = new Rooms(this.#namespace, this.#names, this.#connections, this.#report, rooms, [...contract.codec.rooms.keys()])
+    this.#rooms = new Rooms(this.#namespace, this.#names, this.#connections, this.#report, rooms, [...contract.codec.rooms.keys()], handshakeTimeoutMs)
     this.#delivery = new Delivery(contract.codec.serverToClient, this.#namespace, this.#names, this.#connections)
     this.#dispatcher = new Dispatcher(contract, this.#report)
     this.#admission = new Admission(toAuthenticator(authenticate), contract.codec.session, handshakeTimeoutMs, this.#report)
