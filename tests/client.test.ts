@@ -539,3 +539,32 @@ describe('an iterator of events', () => {
 test.each([Number.NaN, -1, 0, 1e12])('a delay of %s is refused', (reconnectDelayMs) => {
   expect(() => createTestClient(contract, { url: 'http://127.0.0.1:1', reconnectDelayMs })).toThrow(TypeError)
 })
+
+test('a getToken that closes the client leaves it closed', async () => {
+  const client = createTestClient(contract, {
+    url: 'http://127.0.0.1:1',
+    getToken: () => {
+      client.close()
+      return null
+    },
+  })
+  expect(await rejection(client.connect())).toMatchObject({ code: 'CLOSED' })
+  expect(client.status).toBe('closed')
+})
+
+describe('a client that cannot connect', () => {
+  test.each<[string, { url?: string; namespace?: string; getToken?: () => Promise<string> }, RegExp]>([
+    ['a port where nobody listens', { url: 'http://127.0.0.1:1' }, /http:\/\/127.0.0.1:1: /],
+    ['a token that cannot be had', { getToken: () => Promise.reject(new Error('offline')) }, /getToken failed/],
+    ['a namespace that is not there', { namespace: '/socket.io' }, /Invalid namespace/],
+  ])('says why: %s', async (_case, { namespace = '', ...options }, message) => {
+    const server = await startServer()
+    const client = createTestClient(contract, { url: server.url + namespace, getToken: () => signToken('ada'), ...options })
+    const error = await rejection(client.connect({ timeoutMs: 400 }))
+    expect(error).toMatchObject({ code: 'UNAVAILABLE', message: expect.stringMatching(message), cause: expect.any(RealtimeError) })
+  })
+
+  test('without options says which', () => {
+    expect(() => createTestClient(contract, { url: 'http://localhost', reconnectDelayMs: 0 })).toThrow(/reconnectDelayMs/)
+  })
+})

@@ -4,6 +4,7 @@ import express from 'express'
 import Fastify from 'fastify'
 import Koa from 'koa'
 import { afterEach, describe, expect, test } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
 import { contract } from './contract.js'
 import { createTestClient, signToken, TRANSPORTS, testJwt } from './harness.js'
 
@@ -90,3 +91,29 @@ test('attach says what to pass where it is given an app', () => {
 function listen(server: Server): Promise<void> {
   return new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
 }
+
+test("closing one of two on the same server leaves the other, and what is the application's own", async () => {
+  const server = createServer()
+  const own = new WebSocketServer({ noServer: true })
+  server.on('upgrade', (request, socket, head) => {
+    if (request.url === '/own') own.handleUpgrade(request, socket, head, () => {})
+  })
+  const first = createRealtimeServer(contract, { authenticate: testJwt(), path: '/a/' }).attach(server)
+  const second = createRealtimeServer(contract, { authenticate: testJwt(), path: '/b/' }).attach(server)
+  second.on('echo', ({ payload }) => payload)
+  await listen(server)
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const client = createTestClient(contract, { url: `http://127.0.0.1:${port}`, path: '/b/', getToken: () => signToken('ada'), transports: ['websocket'] })
+  await client.connect()
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/own`)
+  await new Promise((resolve) => socket.once('open', resolve))
+  await first.close()
+  expect(await client.request('echo', { text: 'still here' })).toEqual({ text: 'still here' })
+  expect(client.status).toBe('connected')
+  expect(socket.readyState).toBe(WebSocket.OPEN)
+  socket.terminate()
+  client.close()
+  await second.close()
+  await new Promise((resolve) => server.close(resolve))
+})

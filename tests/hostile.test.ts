@@ -348,3 +348,15 @@ describe('joining, leaving and proving who one is at the same time', () => {
     expect(await server.realtime.presence.members('group', 'g')).toEqual([])
   })
 })
+
+test("an acknowledgement of the application's own is not answered by a client that leaves", async () => {
+  const server = await startServer()
+  const stock = server.stock({ token: await signToken('ada') })
+  await heard(stock, 'authenticated')
+  const answers: unknown[] = []
+  for (const socket of server.realtime.io.of('/').sockets.values())
+    socket.timeout(200).emit('question', (error: Error | null, answer: unknown) => answers.push([error?.message, answer]))
+  stock.disconnect()
+  await until(() => answers.length === 1)
+  expect(answers).toEqual([['operation has timed out', undefined]])
+})

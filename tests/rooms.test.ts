@@ -252,3 +252,42 @@ test('a rule that never answers is INTERNAL after a time, and holds up nothing a
   expect(team).toMatchObject({ status: 'fulfilled' })
   expect(server.errors.map(String)).toEqual(['Error: authorize took longer than 50 ms'])
 })
+
+describe('two joins of one room at the same time, one of which is given up', () => {
+  test.each<[string, (client: Awaited<ReturnType<Awaited<ReturnType<typeof startServer>>['client']>>) => Promise<unknown>]>([
+    [
+      'while it waits',
+      async (client) => {
+        const controller = new AbortController()
+        const first = rejection(client.join('group', 'g', { signal: controller.signal }))
+        const second = client.join('group', 'g')
+        controller.abort()
+        await first
+        return second
+      },
+    ],
+    [
+      'before it was sent',
+      async (client) => {
+        const first = client.join('group', 'g')
+        await rejection(client.join('group', 'g', { signal: AbortSignal.abort() }))
+        return first
+      },
+    ],
+    [
+      'by leaving',
+      async (client) => {
+        const first = await client.join('group', 'g')
+        const second = client.join('group', 'g')
+        await first.leave()
+        return second
+      },
+    ],
+  ])('leave the other in the room, %s', async (_case, race) => {
+    const server = await startServer({ rooms: open })
+    const client = await server.client('ada')
+    expect(await race(client)).toMatchObject({ members: ['ada'] })
+    await client.join('team', 'red').catch(() => {}) // whatever was under way has been done by then
+    expect(await server.realtime.presence.members('group', 'g')).toEqual(['ada'])
+  })
+})

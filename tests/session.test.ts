@@ -202,3 +202,29 @@ test('a namespace other than / leaves no way in through /', async () => {
   })
   expect(await heard(chat, 'authenticated')).toMatchObject({ userId: 'ada' })
 })
+
+describe('onRefused', () => {
+  test('hears why a client was not let in, which the client does not', async () => {
+    const refused: Array<[string, string, string | undefined]> = []
+    const server = await startServer({
+      cors: { origin: ['https://app.example.com'] },
+      onRefused: (error, { origin }) => {
+        refused.push([error.code, String(error.cause), origin])
+        throw new Error('logger down')
+      },
+    })
+    expect(JSON.stringify(await refusalOf(server.stock({ token: 'a.b' })))).not.toContain('base64url')
+    await heard(server.stock({ token: await signToken('ada') }, { extraHeaders: { origin: 'https://evil.example' } }), 'connect_error')
+    expect(refused).toEqual([
+      ['UNAUTHENTICATED', expect.stringContaining('base64url'), undefined],
+      ['FORBIDDEN', expect.stringContaining('https://evil.example'), 'https://evil.example'],
+    ])
+    expect(server.errors.map(String)).toEqual(['Error: logger down', 'Error: logger down'])
+  })
+
+  test('a user id that the application got wrong is told to onError, too', async () => {
+    const server = await startServer({ authenticate: () => ({ userId: 'ada+test@example.com', role: 'member' }) })
+    expect(await refusalOf(server.stock({}))).toMatchObject({ code: 'UNAUTHENTICATED' })
+    expect(server.errors.map(String)).toEqual([expect.stringContaining('ada+test@example.com')])
+  })
+})

@@ -152,7 +152,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
 
   const listeners = createListeners()
   const { on, tell, callAll } = listeners
-  const connection = createConnection(options, source, {
+  const connection = createConnection(options ?? {}, source, {
     onAuthenticated(wire) {
       adopt(wire)
       rooms.connected(true)
@@ -193,9 +193,14 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
 
   async function reauthenticate(options?: RequestOptions): Promise<SessionFacts> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options ?? {}
-    const token = await bounded(timeoutMs, signal, new RealtimeError('UNAVAILABLE', 'getToken takes too long'), (resolve, reject) => {
-      connection.token().then(resolve, reject)
-    })
+    const token = await bounded(
+      timeoutMs,
+      signal,
+      () => new RealtimeError('UNAVAILABLE', 'getToken takes too long'),
+      (resolve, reject) => {
+        connection.token().then(resolve, reject)
+      },
+    )
     return adopt(await control(connection, CONTROL.authenticate, { token }, options))
   }
 

@@ -63,13 +63,14 @@ export function createConnection(
   if (!url) {
     throw new TypeError('createRealtimeClient: url is required; a page of the server itself gives location.origin')
   }
-  checkTimeout(reconnectDelayMs)
-  checkTimeout(maxReconnectDelayMs)
+  checkTimeout(reconnectDelayMs, 'reconnectDelayMs')
+  checkTimeout(maxReconnectDelayMs, 'maxReconnectDelayMs')
   // Socket.IO gives up on a refusal; dialling again is done here, for every reason alike.
   const socket: Socket = io(url, { ...(engine as object), autoConnect: false, forceNew: true, reconnection: false })
   const waiting = new Set<(error?: RealtimeError) => void>()
   let status: Status = 'idle'
   let end: RealtimeError | undefined // why it is closed or refused
+  let last: RealtimeError | undefined // why the last attempt failed
   let pendingToken: Promise<string | null | undefined> | undefined
   let timer: Timer // of the attempt, or of the next one
   let renewal: Timer
@@ -79,7 +80,9 @@ export function createConnection(
   let notice: Partial<DisconnectNotice> = {} // what the server said before it closed
 
   // A refusal carries a wire error; without one the server could not be reached.
-  socket.on('connect_error', (error: Error & { data?: unknown }) => failed(fromWireError(error.data ?? error, 'UNAVAILABLE')))
+  socket.on('connect_error', (cause: Error & { data?: unknown }) =>
+    failed(cause.data ? fromWireError(cause.data, 'UNAVAILABLE') : new RealtimeError('UNAVAILABLE', `${url}: ${cause.message}`, { cause })),
+  )
   socket.on('disconnect', (reason) => {
     if (reason === 'io client disconnect') return // ours
     const code = reason === 'io server disconnect' ? 'DISCONNECTED' : 'UNAVAILABLE'
@@ -139,7 +142,10 @@ export function createConnection(
 
   async function attempt(): Promise<void> {
     const mine = ++dial
-    wait(ATTEMPT_MS, () => failed(new RealtimeError('UNAVAILABLE')))
+    wait(ATTEMPT_MS, () => {
+      pendingToken = undefined // it may never come
+      failed(new RealtimeError('UNAVAILABLE'))
+    })
     try {
       const fresh = await token()
       if (mine !== dial) return
@@ -161,6 +167,7 @@ export function createConnection(
       return
     }
     expired = old && status !== 'connected'
+    last = error
     abandon()
     const askedMs = Number((error.data as Partial<DisconnectNotice> | undefined)?.retryAfterMs) || 0
     const backoffMs = Math.min(reconnectDelayMs * 2 ** attempts++, maxReconnectDelayMs) * (0.5 + Math.random())
@@ -210,7 +217,7 @@ export function createConnection(
         expired = false
         watchWaking('addEventListener', wake)
         void attempt()
-        setStatus('connecting')
+        if (!end) setStatus('connecting') // getToken may have closed it
       }
     },
 
@@ -218,7 +225,8 @@ export function createConnection(
 
     ready(timeoutMs, signal, late, event) {
       let settle: (error?: RealtimeError) => void
-      return bounded(timeoutMs, signal, new RealtimeError(late, undefined, { event }), (resolve, reject) => {
+      const tooLate = (): RealtimeError => new RealtimeError(late, last?.message, { cause: last, event })
+      return bounded(timeoutMs, signal, tooLate, (resolve, reject) => {
         settle = (error) => (error ? reject(error) : resolve(undefined))
         if (end || status === 'connected') settle(end)
         else waiting.add(settle)
@@ -227,16 +235,17 @@ export function createConnection(
 
     renewBefore(expiresInMs, renew) {
       clearTimeout(renewal)
-      if (expiresInMs && status === 'connected') renewal = setTimeout(renew, Math.min(Math.max(expiresInMs - RENEW_AHEAD_MS, expiresInMs / 2), MAX_TIMER_MS))
+      if (expiresInMs && status === 'connected')
+        renewal = setTimeout(renew, Math.min(Math.max(expiresInMs - RENEW_AHEAD_MS, expiresInMs / 2, 1_000), MAX_TIMER_MS))
     },
   }
 }
 
-/** A promise that ends with a signal, as `ABORTED`, or after a time, as `late`; work that has been started goes on unheard. */
+/** A promise that ends with a signal, as `ABORTED`, or after a time, as `late` says; work that has been started goes on unheard. */
 export async function bounded(
   timeoutMs: number | undefined,
   signal: AbortSignal | undefined,
-  late: RealtimeError | undefined,
+  late: (() => RealtimeError) | undefined,
   start: (resolve: (value: unknown) => void, reject: (error: unknown) => void) => void,
 ): Promise<unknown> {
   let timer: Timer
@@ -245,7 +254,7 @@ export async function bounded(
     return await new Promise((resolve, reject) => {
       off = onAbort(signal, () => reject(new RealtimeError('ABORTED')))
       if (signal?.aborted) return
-      if (timeoutMs !== undefined) timer = setTimeout(() => reject(late), timeoutMs)
+      if (timeoutMs !== undefined) timer = setTimeout(() => reject(late?.()), timeoutMs)
       start(resolve, reject)
     })
   } finally {

@@ -20,7 +20,10 @@ export interface Room<Kind extends string = string, Id = unknown> {
 interface JoinedRoom {
   readonly address: RoomAddress
   readonly listeners: Set<Listener>
+  /** Who is in it, or about to be. */
   holders: number
+  /** Whether the server has let this client in, and must be asked again after a reconnect. */
+  entered?: boolean
   members?: readonly string[] | undefined
 }
 
@@ -70,23 +73,23 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
     async join(kind: string, id: unknown, options?: RequestOptions): Promise<Room> {
       const address = { kind, id: border.encodeRoomId(kind, id) as string }
       const key = keyOf(address)
-      let members: readonly string[] | undefined
-      try {
-        members = await enter(address, options)
-      } catch (error) {
-        // Where nobody waits for the answer any more, the server may still let this client in.
-        if (!rooms.has(key) && (error as RealtimeError).origin === 'local') exit(address).catch(() => {})
-        throw error
-      }
       const room = rooms.get(key) ?? { address, listeners: new Set(), holders: 0 }
       rooms.set(key, room)
       room.holders++
-      set(room, members)
       let released: Promise<void> | undefined
-      const release = async (): Promise<void> => {
+      const release = async (sent: boolean): Promise<void> => {
         if (--room.holders > 0 || rooms.get(key) !== room) return
         forget(address)
-        await exit(address)
+        if (sent) await exit(address)
+      }
+      try {
+        const members = await enter(address, options)
+        room.entered = true
+        if (rooms.get(key) === room) set(room, members)
+      } catch (error) {
+        // Where nobody waits for the answer any more, the server may still let this client in.
+        release((error as RealtimeError).origin === 'local').catch(() => {})
+        throw error
       }
       return {
         kind,
@@ -95,7 +98,7 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
           return room.members
         },
         subscribe: (listener) => addTo(room.listeners, listener),
-        leave: () => (released ??= release()),
+        leave: () => (released ??= release(true)),
       }
     },
 
@@ -110,8 +113,8 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
     /** The connection has come, or gone. */
     connected(again: boolean): void {
       for (const room of rooms.values()) {
-        if (again) void enterAgain(room)
-        else set(room)
+        if (!again) set(room)
+        else if (room.entered) void enterAgain(room)
       }
     },
 

@@ -81,7 +81,7 @@ export class RealtimeError<Code extends string = string, Data = unknown> extends
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     // A subclass keeps the ordinary meaning of instanceof.
-    return this === RealtimeError ? Boolean((value as { [BRAND]?: true } | null | undefined)?.[BRAND]) : super[Symbol.hasInstance](value)
+    return Object.hasOwn(this, Symbol.hasInstance) ? Boolean((value as { [BRAND]?: true } | null | undefined)?.[BRAND]) : super[Symbol.hasInstance](value)
   }
 }
 

@@ -81,9 +81,9 @@ export function invalidReply(event: string, issues: readonly Issue[]): RealtimeE
 const MAX_TIMEOUT_MS = 2 ** 31 - 1 // a longer timer fires at once
 
 /** @throws TypeError unless it is a number of milliseconds that a timer can hold. */
-export function checkTimeout(timeoutMs: number): number {
+export function checkTimeout(timeoutMs: number, name = 'timeoutMs'): number {
   if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
-    throw new TypeError(`timeoutMs must be above 0 and at most ${MAX_TIMEOUT_MS}`)
+    throw new TypeError(`${name} must be above 0 and at most ${MAX_TIMEOUT_MS}`)
   }
   return timeoutMs
 }

@@ -6,6 +6,9 @@ import type { Device, Report } from './context.js'
 import { type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser, identify, refusal } from './identity.js'
 import { deviceRoom, userRoom } from './rooms.js'
 
+/** Told of a client that was not let in: `error.cause` has the reason, which the client is not told. */
+export type RefusalListener = (error: RealtimeError, client: { readonly address: string; readonly origin: string | undefined }) => void
+
 /** Lets clients in, and lets those that are in prove again who they are. */
 export class Admission<User extends BaseUser> {
   readonly #admitted = new WeakMap<Socket, Connection<User>>()
@@ -17,6 +20,7 @@ export class Admission<User extends BaseUser> {
     private readonly sessionCodec: ValueCodec | undefined,
     private readonly timeoutMs: number,
     private readonly report: Report,
+    private readonly refused: RefusalListener,
   ) {}
 
   /**
@@ -33,7 +37,9 @@ export class Admission<User extends BaseUser> {
       this.#admitted.set(socket, await this.#connect(socket))
       return undefined
     } catch (error) {
-      return toConnectError(this.#toRefusal(error))
+      const refusal = this.#toRefusal(error)
+      this.refused(refusal, { address: socket.handshake.address, origin: socket.handshake.headers.origin })
+      return toConnectError(refusal)
     } finally {
       this.#busy.delete(transport)
     }
@@ -80,7 +86,7 @@ export class Admission<User extends BaseUser> {
       this.report(error, {})
       return new RealtimeError('INTERNAL', 'The server failed to authenticate this')
     }
-    if (error.code === 'UNAVAILABLE') {
+    if (error.code === 'UNAVAILABLE' || error.cause instanceof TypeError) {
       this.report(error.cause ?? error, {})
     }
     return error

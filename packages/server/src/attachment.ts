@@ -5,13 +5,14 @@ import type { Duplex } from 'node:stream'
 const SERVER_EVENTS = ['request', 'upgrade', 'close', 'listening'] as const
 
 /** Lets Socket.IO onto a server. @returns what takes it off again, and ends what it still holds open there. */
-export function attachTo(server: HttpServer | HttpsServer, attach: () => void): () => void {
-  const before = SERVER_EVENTS.map((event) => server.listeners(event))
+export function attachTo(server: HttpServer | HttpsServer, path: string, attach: () => void): () => void {
+  const before = SERVER_EVENTS.map((event) => server.listeners(event) as Listener[])
   attach()
-  const added = SERVER_EVENTS.map((event, index) => server.listeners(event).filter((listener) => !before[index]!.includes(listener)))
+  const added = SERVER_EVENTS.map((event, index) => (server.listeners(event) as Listener[]).filter((listener) => before[index]?.includes(listener) !== true))
   // A client that never answers a close would hold its socket, and so the server, for half a minute.
   const upgraded = new Set<Duplex>()
-  const remember = (_request: IncomingMessage, socket: Duplex): void => {
+  const remember = (request: IncomingMessage, socket: Duplex): void => {
+    if (request.url?.startsWith(path) !== true) return // somebody else's
     upgraded.add(socket)
     socket.once('close', () => upgraded.delete(socket))
   }
@@ -20,15 +21,21 @@ export function attachTo(server: HttpServer | HttpsServer, attach: () => void): 
   return () => {
     server.off('upgrade', remember)
     for (const socket of upgraded) socket.destroy()
-    SERVER_EVENTS.forEach((event, index) => {
-      const listeners = server.listeners(event)
-      // Where something else has wrapped ours since, taking it out would take out the application, too.
-      if (event === 'request' && !added[index]!.every((listener) => listeners.includes(listener))) return
-      for (const listener of added[index]!) server.removeListener(event, listener as () => void)
-      if (event === 'request') for (const listener of before[index]!) server.on(event, listener as () => void)
-    })
+    for (const [index, event] of SERVER_EVENTS.entries()) restore(server, event, before[index] ?? [], added[index] ?? [])
   }
 }
+
+/** Takes out what was added, and puts back what it had taken in. */
+function restore(server: HttpServer | HttpsServer, event: string, before: readonly Listener[], added: readonly Listener[]): void {
+  const now = server.listeners(event) as Listener[]
+  // Where something else has wrapped ours since, taking it out would take out the application, too.
+  if (!added.every((listener) => now.includes(listener))) return
+  const since = now.filter((listener) => !before.includes(listener) && !added.includes(listener))
+  server.removeAllListeners(event)
+  for (const listener of [...before, ...since]) server.on(event, listener)
+}
+
+type Listener = (...args: unknown[]) => void
 
 export async function closeServer(server: HttpServer | undefined): Promise<void> {
   if (server?.listening !== true) {

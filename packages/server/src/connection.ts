@@ -1,5 +1,5 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { type DisconnectNotice, describeIssues, type SessionFacts, type WireError } from '@org/realtime-contracts/wire'
+import { type DisconnectNotice, describeIssues, RealtimeError, type SessionFacts, type WireError } from '@org/realtime-contracts/wire'
 import type { Socket } from 'socket.io'
 import type { Device, Sender } from './context.js'
 import type { Authentication, BaseUser } from './identity.js'
@@ -8,6 +8,8 @@ import { endWithin } from './transport.js'
 
 // Long enough for a slow client to read why; a silent one is not waited for.
 const CLOSE_MS = 5_000
+const MAX_TURNS = 256 // a page that joins its rooms after a reconnect has fewer
+const noop = (): void => {}
 
 /** Why a connection ends, as the client is told. */
 export interface CloseReason extends DisconnectNotice {
@@ -20,7 +22,8 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   #authentication: Authentication<User>
   /** What the client is told about itself, as it goes over the wire. */
   session: SessionFacts
-  #controls: Promise<unknown> = Promise.resolve()
+  #lastTurn: Promise<void> = Promise.resolve()
+  #turns = 0
   readonly #rooms = new Map<string, Room>()
   readonly #pending = new Set<() => void>()
 
@@ -35,9 +38,6 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     this.#authentication = authentication
     socket.on('disconnect', () => {
       for (const settle of this.#pending) settle()
-      // Socket.IO keeps the timers of unanswered requests; an answer, even to nobody, ends them.
-      const acks: unknown = Reflect.get(socket, 'acks')
-      if (acks instanceof Map) for (const acknowledge of acks.values()) acknowledge()
     })
   }
 
@@ -55,11 +55,24 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     this.#authentication = authentication
   }
 
-  /** Joining, leaving and proving who one is come one after the other, so that none is decided by what another has changed. */
-  inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#controls.then(work)
-    this.#controls = result.catch(() => {})
-    return result
+  /**
+   * Joining, leaving and proving who one is come one after the other, so that none is decided by what another has changed.
+   * @throws RealtimeError `RATE_LIMITED` where too many wait already; `DISCONNECTED` for a turn that comes too late.
+   */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#turns >= MAX_TURNS) {
+      throw new RealtimeError('RATE_LIMITED', `At most ${MAX_TURNS} of $join, $leave and $authenticate at a time`)
+    }
+    this.#turns++
+    const before = this.#lastTurn
+    const turn = before.then(() => {
+      if (!this.socket.connected) throw new RealtimeError('DISCONNECTED', 'The client has gone')
+      return work()
+    })
+    this.#lastTurn = turn.then(noop, noop)
+    return turn.finally(() => {
+      this.#turns--
+    })
   }
 
   joined(): Room[] {
@@ -94,14 +107,25 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   /** Sends a request and resolves with what the client answers; `undefined` where it stays silent, or goes. */
   request(event: string, args: readonly unknown[], timeoutMs: number): Promise<{ readonly answer: unknown } | undefined> {
     return new Promise((resolve) => {
+      const acknowledge = (answer: unknown): void => settle({ answer })
+      const goneAway = (): void => settle()
+      const timer = setTimeout(goneAway, timeoutMs)
       const settle = (outcome?: { answer: unknown }): void => {
+        clearTimeout(timer)
         this.#pending.delete(goneAway)
+        this.#forget(acknowledge)
         resolve(outcome)
       }
-      const goneAway = (): void => settle()
       this.#pending.add(goneAway)
-      this.socket.timeout(timeoutMs).emit(event, ...args, (error: Error | null, answer: unknown) => settle(error === null ? { answer } : undefined))
+      this.socket.emit(event, ...args, acknowledge)
     })
+  }
+
+  /** Socket.IO keeps an acknowledgement until it is answered; one that nobody waits for is taken out. */
+  #forget(acknowledge: unknown): void {
+    const acknowledgements: unknown = Reflect.get(this.socket, 'acks')
+    if (!(acknowledgements instanceof Map)) return
+    for (const [id, kept] of acknowledgements) if (kept === acknowledge) acknowledgements.delete(id)
   }
 }
 

@@ -16,7 +16,7 @@ export interface EnvironmentOptions {
     readonly issuer: string | false
     readonly audience: string | false
   }
-  /** From `REDIS_URL`. */
+  /** From `REDIS_URL`. Only read so far: there is nothing yet that scales out. */
   readonly redisUrl?: string
 }
 

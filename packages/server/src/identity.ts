@@ -87,7 +87,10 @@ export async function identify<User extends BaseUser>(
   )
   const { user, expiresAtMs } = authentication
   if (!isObject(user) || !isUserId(user.userId)) {
-    throw refusal('the user id is not 1–128 of [A-Za-z0-9._@|-]')
+    // The application's own doing, which it has to hear of; a token with such an id does not come this far.
+    throw refusal(
+      new TypeError(`authenticate returned a user whose userId is not 1–128 of [A-Za-z0-9._@|-]: ${JSON.stringify(String(user?.userId).slice(0, 40))}`),
+    )
   }
   if (expiresAtMs !== undefined && !Number.isFinite(expiresAtMs)) {
     throw fault(new TypeError('expiresAtMs must be a number of milliseconds since the epoch'))

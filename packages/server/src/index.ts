@@ -1,3 +1,4 @@
+export type { RefusalListener } from './admission.js'
 export { type Claims, type JwtChecks, type JwtKey, type JwtOptions, jwt, type RegisteredClaims } from './auth.js'
 export type { Device, Fail, Handler, HandlerContext, Middleware, MiddlewareContext, Report } from './context.js'
 export type { DeviceAnswer, EmitOptions, RequestOptions, Target, UserTarget } from './delivery.js'

@@ -8,6 +8,7 @@ export const MAX_FRAME_BYTES = 1_000_000
 // Socket.IO passes the elements of an event, or of an acknowledgement, as arguments: 100,000 of them overflow the stack,
 // where nothing could catch it. No event has as many as these.
 const MAX_ARGUMENTS = 64
+const ENVELOPE_BYTES = 256 // the event's name and all that is around the payload
 const MAX_BYTES_PER_CHARACTER = 3 // of a UTF-16 code unit, in UTF-8
 
 const oversized = new WeakSet<object>()
@@ -27,7 +28,7 @@ class BoundedDecoder extends Decoder {
     this.on('decoded', (packet: Packet) => {
       if (!Array.isArray(packet.data)) return
       if (packet.data.length > MAX_ARGUMENTS) packet.data.length = MAX_ARGUMENTS
-      if (this.#bytes > MAX_PAYLOAD_BYTES) oversized.add(packet.data)
+      if (this.#bytes > MAX_PAYLOAD_BYTES + ENVELOPE_BYTES) oversized.add(packet.data)
     })
   }
 

@@ -1,4 +1,5 @@
 import type { Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
+import type { RefusalListener } from './admission.js'
 import type { Report } from './context.js'
 import type { AuthenticateFunction, Authenticator, BaseUser } from './identity.js'
 import type { CorsOptions } from './origin.js'
@@ -30,7 +31,9 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly handshakeTimeoutMs?: number
   /** What one client may cost. Only what is given differs from the default. */
   readonly limits?: Partial<BufferLimits>
-  /** Told of every failure that clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
+  /** Told of every client that was not let in: `error.cause` has the reason, which the client is not told. */
+  readonly onRefused?: RefusalListener
+  /** Told of every fault of the server, which clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
   readonly onError?: Report
 }
 
@@ -49,6 +52,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
   'pingTimeoutMs',
   'handshakeTimeoutMs',
   'limits',
+  'onRefused',
   'onError',
 ]
 
@@ -63,7 +67,7 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
     assertDuration(name, options[name], 1)
   }
   assertDuration('presence.graceMs', options.presence?.graceMs, 0)
-  const { namespace = '/', path = '/', transports = ['websocket'], onError } = options
+  const { namespace = '/', path = '/', transports = ['websocket'] } = options
   if (!/^\/[^?,]*$/.test(namespace)) {
     throw new TypeError(`namespace must start with a slash and hold neither ? nor a comma; got ${JSON.stringify(namespace)}`)
   }
@@ -73,8 +77,8 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
   if (!Array.isArray(transports) || transports.length === 0 || !transports.every((name) => name === 'polling' || name === 'websocket')) {
     throw new TypeError("transports must be a list of 'polling' and 'websocket'")
   }
-  if (onError !== undefined && typeof onError !== 'function') {
-    throw new TypeError('onError must be a function')
+  for (const name of ['onError', 'onRefused'] as const) {
+    if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`${name} must be a function`)
   }
   return options
 }

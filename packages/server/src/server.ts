@@ -2,9 +2,9 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { ClientEvent, Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
-import { CONTROL } from '@org/realtime-contracts/wire'
+import { CONTROL, RealtimeError } from '@org/realtime-contracts/wire'
 import { type Namespace, Server as SocketServer } from 'socket.io'
-import { Admission, unavailable } from './admission.js'
+import { Admission, type RefusalListener, unavailable } from './admission.js'
 import { attachTo, closeServer } from './attachment.js'
 import { type Connection, Connections } from './connection.js'
 import type { Handler, Middleware, Report } from './context.js'
@@ -17,7 +17,7 @@ import { createOriginCheck, type OriginCheck, toCorsOrigin } from './origin.js'
 import { checkUserIds, MemoryPresence, type PresenceReader } from './presence.js'
 import { toReport } from './report.js'
 import { RoomNames, Rooms, userRoom } from './rooms.js'
-import { type BufferLimits, endWithin, type Transport, watchBuffer } from './transport.js'
+import { type BufferLimits, boundClosing, type Transport, watchBuffer } from './transport.js'
 
 /** The presence of users and of rooms' members. */
 export interface Presence<C extends Contract> extends PresenceReader {
@@ -87,6 +87,7 @@ class Realtime<User extends BaseUser> {
   readonly presence: Presence<Contract>
   readonly #namespace: Namespace
   readonly #report: Report
+  readonly #refused: RefusalListener
   readonly #allowsOrigin: OriginCheck
   readonly #bufferLimits: BufferLimits
   readonly #connections = new Connections<User>()
@@ -105,8 +106,24 @@ class Realtime<User extends BaseUser> {
     readonly contract: Contract,
     options: RealtimeServerOptions<Contract, User>,
   ) {
-    const { authenticate, cors = {}, rooms = {}, handshakeTimeoutMs = 5_000, presence: { graceMs = 5_000 } = {}, limits, onError } = checkOptions(options)
+    const {
+      authenticate,
+      cors = {},
+      rooms = {},
+      handshakeTimeoutMs = 5_000,
+      presence: { graceMs = 5_000 } = {},
+      limits,
+      onRefused = () => {},
+      onError,
+    } = checkOptions(options)
     this.#report = toReport(onError)
+    this.#refused = (error, client) => {
+      try {
+        onRefused(error, client)
+      } catch (thrown) {
+        this.#report(thrown, {})
+      }
+    }
     this.#bufferLimits = { bufferedBytes: 8 * 1024 * 1024, bufferedPackets: 50_000, ...limits }
     this.#allowsOrigin = createOriginCheck(cors)
     this.io = new SocketServer(this.#engineOptions(options, handshakeTimeoutMs))
@@ -116,7 +133,7 @@ class Realtime<User extends BaseUser> {
     this.#rooms = new Rooms(this.#namespace, this.#names, this.#connections, this.#report, rooms, [...contract.codec.rooms.keys()], handshakeTimeoutMs)
     this.#delivery = new Delivery(contract.codec.serverToClient, this.#namespace, this.#names, this.#connections)
     this.#dispatcher = new Dispatcher(contract, this.#report)
-    this.#admission = new Admission(toAuthenticator(authenticate), contract.codec.session, handshakeTimeoutMs, this.#report)
+    this.#admission = new Admission(toAuthenticator(authenticate), contract.codec.session, handshakeTimeoutMs, this.#report, this.#refused)
     this.presence = this.#publicPresence()
     this.#handleControlEvents()
     this.#admitClients()
@@ -168,12 +185,15 @@ class Realtime<User extends BaseUser> {
         'attach: expected a node:http Server. For Express: attach(createServer(app)); for Fastify: attach(app.server); for Koa: attach(createServer(app.callback()))',
       )
     }
-    this.#detach = attachTo(server, () => this.io.attach(server))
-    this.io.engine.on('connection', (transport: Transport) => transport.once('close', () => endWithin(END_MS, transport)))
+    this.#detach = attachTo(server, `${this.io.path().replace(/\/$/, '')}/`, () => this.io.attach(server))
+    this.io.engine.on('connection', (transport: Transport) => boundClosing(END_MS, transport))
     return this
   }
 
   async listen(port: number, host?: string): Promise<AddressInfo> {
+    if (!Number.isInteger(port) || port < 0 || port > 65535) {
+      throw new TypeError(`listen: port must be a whole number from 0 to 65535; got ${String(port)}`)
+    }
     const server = createServer((_request, response) => response.writeHead(404).end())
     this.attach(server)
     this.#listening = new Promise((resolve, reject) => {
@@ -203,8 +223,6 @@ class Realtime<User extends BaseUser> {
     await this.#listening?.catch(() => {}) // who listens has been told
     await atMost(drainMs, this.#dispatcher.close())
     for (const connection of this.#connections.all()) {
-      // A polling transport that has no request open waits 30 s for one before it closes; that would keep the process up.
-      Reflect.set(connection.socket.conn.transport, 'closeTimeout', FLUSH_MS)
       connection.close({ code: 'UNAVAILABLE', reason: 'The server is closing', mayReturn: true })
     }
     await this.#flushed()
@@ -252,11 +270,14 @@ class Realtime<User extends BaseUser> {
       return 'The server is closing'
     }
     try {
-      return this.#allowsOrigin(request) ? undefined : 'Origin not allowed'
+      if (this.#allowsOrigin(request)) return undefined
     } catch (error) {
       this.#report(error, {}) // the application's own function
-      return 'Origin not allowed'
     }
+    const { origin } = request.headers
+    const refusal = new RealtimeError('FORBIDDEN', 'Origin not allowed', { cause: `cors.origin does not allow ${origin ?? 'a missing Origin'}` })
+    this.#refused(refusal, { address: request.socket.remoteAddress ?? '', origin })
+    return refusal.message
   }
 
   #admitClients(): void {
@@ -288,12 +309,13 @@ class Realtime<User extends BaseUser> {
       if (this.#leavesToSocketIo(packet[0], socket.listenerCount(packet[0]))) next()
       else this.#dispatcher.dispatch(packet, connection)
     })
+    const unwatch = watchBuffer(socket.conn, this.#bufferLimits, () => {
+      connection.close({ code: 'SLOW_CONSUMER', reason: 'The client does not read what it is sent fast enough', mayReturn: true })
+    })
     socket.on('disconnect', () => {
+      unwatch()
       this.#connections.remove(connection)
       this.#presence.remove(user.userId, socket.id)
-    })
-    watchBuffer(socket.conn, this.#bufferLimits, () => {
-      connection.close({ code: 'SLOW_CONSUMER', reason: 'The client does not read what it is sent fast enough', mayReturn: true })
     })
     const replaced = this.#connections.add(connection)
     socket.emit('authenticated', connection.session)
