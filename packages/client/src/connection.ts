@@ -180,12 +180,12 @@ export function createConnection(
     timer = setTimeout(then, Math.min(ms, MAX_TIMER_MS))
   }
 
-  function stop(last: Status, reason: RealtimeError): void {
+  function stop(next: Status, reason: RealtimeError): void {
     watchWaking('removeEventListener', wake)
     end = reason
     pendingToken = undefined // whoever connects next may be somebody else
-    const changed = status !== last
-    status = last // what was sent and is lost now is lost for this reason
+    const changed = status !== next
+    status = next // what was sent and is lost now is lost for this reason
     abandon()
     settleAll()
     if (changed) onStatus() // last, since who is told may connect again

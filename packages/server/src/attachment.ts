@@ -6,9 +6,9 @@ const SERVER_EVENTS = ['request', 'upgrade', 'close', 'listening'] as const
 
 /** Lets Socket.IO onto a server. @returns what takes it off again, and ends what it still holds open there. */
 export function attachTo(server: HttpServer | HttpsServer, path: string, attach: () => void): () => void {
-  const before = SERVER_EVENTS.map((event) => server.listeners(event) as Listener[])
+  const before = SERVER_EVENTS.map((event) => server.rawListeners(event) as Listener[])
   attach()
-  const added = SERVER_EVENTS.map((event, index) => (server.listeners(event) as Listener[]).filter((listener) => before[index]?.includes(listener) !== true))
+  const added = SERVER_EVENTS.map((event, index) => (server.rawListeners(event) as Listener[]).filter((listener) => before[index]?.includes(listener) !== true))
   // A client that never answers a close would hold its socket, and so the server, for half a minute.
   const upgraded = new Set<Duplex>()
   const remember = (request: IncomingMessage, socket: Duplex): void => {
@@ -25,9 +25,13 @@ export function attachTo(server: HttpServer | HttpsServer, path: string, attach:
   }
 }
 
-/** Takes out what was added, and puts back what it had taken in. */
+/** Takes out what was added, and for requests, which Socket.IO has taken over, puts back what it took. */
 function restore(server: HttpServer | HttpsServer, event: string, before: readonly Listener[], added: readonly Listener[]): void {
-  const now = server.listeners(event) as Listener[]
+  const now = server.rawListeners(event) as Listener[]
+  if (event !== 'request') {
+    for (const listener of added) server.removeListener(event, listener)
+    return
+  }
   // Where something else has wrapped ours since, taking it out would take out the application, too.
   if (!added.every((listener) => now.includes(listener))) return
   const since = now.filter((listener) => !before.includes(listener) && !added.includes(listener))

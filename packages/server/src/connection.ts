@@ -108,12 +108,14 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   request(event: string, args: readonly unknown[], timeoutMs: number): Promise<{ readonly answer: unknown } | undefined> {
     return new Promise((resolve) => {
       const acknowledge = (answer: unknown): void => settle({ answer })
-      const goneAway = (): void => settle()
+      const goneAway = (): void => {
+        this.#forget(acknowledge)
+        settle()
+      }
       const timer = setTimeout(goneAway, timeoutMs)
       const settle = (outcome?: { answer: unknown }): void => {
         clearTimeout(timer)
         this.#pending.delete(goneAway)
-        this.#forget(acknowledge)
         resolve(outcome)
       }
       this.#pending.add(goneAway)
