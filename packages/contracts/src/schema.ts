@@ -229,7 +229,7 @@ type CheckDef = z.core.$ZodChecks['_zod']['def']
 function readChecks(schema: Schema, path: string): WireModel[] {
   const { def } = schema._zod
   const isOverwriting = (def.checks ?? []).some((check) => check._zod.def.check === 'overwrite')
-  // A string or number format is a check that is a schema at the same time.
+  // A string or number format is a check that is a schema at the same time, which zod's types do not say of a definition.
   const own = 'check' in def ? [def as unknown as CheckDef] : []
   const models = [...own, ...(def.checks ?? []).map((check) => check._zod.def as CheckDef)].map((check) => readCheck(check, path))
   // Their order means something only where one of them changes the value for the next.

@@ -1,68 +1,24 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { ClientEvent, Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
+import type { Contract, SessionFields } from '@org/realtime-contracts'
 import { CONTROL, RealtimeError } from '@org/realtime-contracts/wire'
 import { type Namespace, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
 import { attachTo, closeServer } from './attachment.js'
 import { type Connection, Connections } from './connection.js'
-import type { Handler, Middleware, Report } from './context.js'
-import { Delivery, type Target, type UserTarget } from './delivery.js'
+import type { Middleware, Report } from './context.js'
+import { Delivery } from './delivery.js'
 import { Dispatcher } from './dispatch.js'
 import { type BaseUser, toAuthenticator } from './identity.js'
+import type { Presence, RealtimeServer } from './interface.js'
 import { boundedParser, MAX_FRAME_BYTES } from './limits.js'
 import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } from './options.js'
 import { createOriginCheck, type OriginCheck, toCorsOrigin } from './origin.js'
-import { checkUserIds, MemoryPresence, type PresenceReader } from './presence.js'
+import { checkUserIds, MemoryPresence } from './presence.js'
 import { toReport } from './report.js'
 import { RoomNames, Rooms, userRoom } from './rooms.js'
 import { type BufferLimits, boundClosing, type Transport, watchBuffer } from './transport.js'
-
-/** The presence of users and of rooms' members. */
-export interface Presence<C extends Contract> extends PresenceReader {
-  /** The ids of the users who have a device in the room, each once. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
-  members<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Promise<string[]>
-}
-
-export interface RealtimeServer<C extends Contract, User extends BaseUser = BaseUser> {
-  readonly contract: C
-  /** The Socket.IO server beneath, for what the SDK does not cover. */
-  readonly io: SocketServer
-  readonly presence: Presence<C>
-  /** Adds a middleware around the handlers of all events; the first one added is the outermost. */
-  use(middleware: Middleware<User>): this
-  /**
-   * Handles an event of clients, with middleware of its own where given.
-   * @throws TypeError where the event has a handler already, or is not in the contract.
-   */
-  on<K extends ClientEvent<C>>(event: K, handler: Handler<C['clientToServer'][K], K, User>): this
-  on<K extends ClientEvent<C>>(event: K, middleware: Middleware<User>, handler: Handler<C['clientToServer'][K], K, User>): this
-  on<K extends ClientEvent<C>>(event: K, first: Middleware<User>, second: Middleware<User>, handler: Handler<C['clientToServer'][K], K, User>): this
-  on<K extends ClientEvent<C>>(event: K, middleware: ReadonlyArray<Middleware<User>>, handler: Handler<C['clientToServer'][K], K, User>): this
-  /** All devices of one user. @throws TypeError where the id can be nobody's. */
-  toUser(userId: string): UserTarget<C>
-  /** All devices of several users; of nobody, where there are none. @throws TypeError where an id can be nobody's. */
-  toUsers(userIds: Iterable<string> & object): UserTarget<C>
-  /** Everybody in a room. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
-  toRoom<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Target<C>
-  /** Everybody who is connected. */
-  toAll(): Target<C>
-  /** Ends the connections of a user, or of one device; stock clients stay away, too, until they are told to connect. */
-  disconnectUser(userId: string, options?: { readonly reason?: string; readonly deviceId?: string }): Promise<void>
-  /** Serves on an HTTP server that the application has, and keeps: `close()` leaves it open. */
-  attach(server: HttpServer | HttpsServer): this
-  /** Serves on an HTTP server of its own; port 0 takes a free one. @returns where it listens. */
-  listen(port: number, host?: string): Promise<AddressInfo>
-  /**
-   * Lets no one in any more, waits for handlers at work, tells clients to come back later, and closes.
-   * It can be called again: there is one closing.
-   */
-  close(options?: {
-    /** How long to wait for handlers at work, in milliseconds. @default 5_000 */
-    readonly drainMs?: number
-  }): Promise<void>
-}
 
 const FLUSH_MS = 1_000
 // How long a peer may take to agree that a connection is closed.

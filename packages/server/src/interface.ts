@@ -1,0 +1,55 @@
+import type { Server as HttpServer } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { ClientEvent, Contract, RoomId, RoomKind } from '@org/realtime-contracts'
+import type { Server as SocketServer } from 'socket.io'
+import type { Handler, Middleware } from './context.js'
+import type { Target, UserTarget } from './delivery.js'
+import type { BaseUser } from './identity.js'
+import type { PresenceReader } from './presence.js'
+
+/** The presence of users and of rooms' members. */
+export interface Presence<C extends Contract> extends PresenceReader {
+  /** The ids of the users who have a device in the room, each once. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
+  members<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Promise<string[]>
+}
+
+/** The server side of a contract, typed by it. Made by `createRealtimeServer`. */
+export interface RealtimeServer<C extends Contract, User extends BaseUser = BaseUser> {
+  readonly contract: C
+  /** The Socket.IO server beneath, for what the SDK does not cover. */
+  readonly io: SocketServer
+  readonly presence: Presence<C>
+  /** Adds a middleware around the handlers of all events; the first one added is the outermost. */
+  use(middleware: Middleware<User>): this
+  /**
+   * Handles an event of clients, with middleware of its own where given.
+   * @throws TypeError where the event has a handler already, or is not in the contract.
+   */
+  on<K extends ClientEvent<C>>(event: K, handler: Handler<C['clientToServer'][K], K, User>): this
+  on<K extends ClientEvent<C>>(event: K, middleware: Middleware<User>, handler: Handler<C['clientToServer'][K], K, User>): this
+  on<K extends ClientEvent<C>>(event: K, first: Middleware<User>, second: Middleware<User>, handler: Handler<C['clientToServer'][K], K, User>): this
+  on<K extends ClientEvent<C>>(event: K, middleware: ReadonlyArray<Middleware<User>>, handler: Handler<C['clientToServer'][K], K, User>): this
+  /** All devices of one user. @throws TypeError where the id can be nobody's. */
+  toUser(userId: string): UserTarget<C>
+  /** All devices of several users; of nobody, where there are none. @throws TypeError where an id can be nobody's. */
+  toUsers(userIds: Iterable<string> & object): UserTarget<C>
+  /** Everybody in a room. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
+  toRoom<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Target<C>
+  /** Everybody who is connected. */
+  toAll(): Target<C>
+  /** Ends the connections of a user, or of one device; stock clients stay away, too, until they are told to connect. */
+  disconnectUser(userId: string, options?: { readonly reason?: string; readonly deviceId?: string }): Promise<void>
+  /** Serves on an HTTP server that the application has, and keeps: `close()` leaves it open. */
+  attach(server: HttpServer | HttpsServer): this
+  /** Serves on an HTTP server of its own; port 0 takes a free one. @returns where it listens. */
+  listen(port: number, host?: string): Promise<AddressInfo>
+  /**
+   * Lets no one in any more, waits for handlers at work, tells clients to come back later, and closes.
+   * It can be called again: there is one closing.
+   */
+  close(options?: {
+    /** How long to wait for handlers at work, in milliseconds. @default 5_000 */
+    readonly drainMs?: number
+  }): Promise<void>
+}
