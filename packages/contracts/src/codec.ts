@@ -17,6 +17,8 @@ export interface ValueCodec {
 export interface EventCodec {
   /** `undefined` where the event has no payload. */
   readonly payload: ValueCodec | undefined
+  /** How many of it a client may send in a second, where the contract says so. */
+  readonly perSecond: number | undefined
   /** `undefined` where the event is not answered. */
   readonly reply: ValueCodec | undefined
   /** The data of each declared error; `undefined` for one without data. */
@@ -188,6 +190,25 @@ export function compileSchema(schema: Schema, facts: SchemaFacts): ValueCodec {
 export const NO_DATA: ValueCodec = {
   encode: () => ({ ok: true, value: undefined }),
   decode: () => ({ ok: true, value: undefined }),
+}
+
+/** A codec that lets no value through, either way, whose JSON is larger. */
+export function limitBytes(codec: ValueCodec, maxBytes: number): ValueCodec {
+  const tooLarge: Coded = { ok: false, issues: [{ path: [], message: `larger than ${maxBytes} bytes` }] }
+  return {
+    encode(value) {
+      const encoded = codec.encode(value)
+      return encoded.ok && isLarger(encoded.value, maxBytes) ? tooLarge : encoded
+    },
+    decode: (wire) => (isLarger(wire, maxBytes) ? tooLarge : codec.decode(wire)),
+  }
+}
+
+const MAX_BYTES_PER_CHARACTER = 3 // of a UTF-16 code unit, in UTF-8
+
+function isLarger(wire: unknown, maxBytes: number): boolean {
+  const json = JSON.stringify(wire) ?? '' // undefined has none
+  return json.length * MAX_BYTES_PER_CHARACTER > maxBytes && new TextEncoder().encode(json).length > maxBytes
 }
 
 function guarded(parse: (value: unknown) => z.core.util.SafeParseResult<unknown>): (value: unknown) => Coded {

@@ -1,5 +1,5 @@
-import { compileSchema, type EventCodec, NO_DATA, type ValueCodec } from './codec.js'
-import type { EventDefinition, EventEntry, EventMap, RoomMap, SessionSchema } from './contract.js'
+import { compileSchema, type EventCodec, limitBytes, NO_DATA, type ValueCodec } from './codec.js'
+import type { EventDefinition, EventEntry, EventLimits, EventMap, RoomMap, SessionSchema } from './contract.js'
 import { isBuiltInErrorCode } from './errors.js'
 import { isPlainObject, isSchema, isText, isVoid, readSchema, toObjectSchema, typeOf, type WireModel } from './schema.js'
 
@@ -58,10 +58,13 @@ interface Compiled<Codec> {
   readonly models: { [name: string]: WireModel }
 }
 
-export function compileEvents(events: EventMap, where: string): Compiled<EventCodec> {
+export function compileEvents(events: EventMap, where: string, sender: 'server' | 'client'): Compiled<EventCodec> {
   const compiled: Compiled<EventCodec> = { codecs: new Map(), models: {} }
   for (const [name, entry] of Object.entries(events)) {
-    const { codec, model } = compileEvent(toDefinition(name, entry, `${where} ${quote(name)}`), `${where} ${quote(name)}`)
+    const place = `${where} ${quote(name)}`
+    const definition = toDefinition(name, entry, place)
+    checkLimits(definition, place, sender)
+    const { codec, model } = compileEvent(definition, place)
     compiled.codecs.set(name, codec)
     compiled.models[name] = model
   }
@@ -86,18 +89,36 @@ function toDefinition(name: string, entry: EventEntry, where: string): EventDefi
   return entry
 }
 
-function refuseUnsupported({ limits, delivery, idempotent, deprecated }: EventDefinition, where: string): void {
+function refuseUnsupported({ delivery, idempotent, deprecated }: EventDefinition, where: string): void {
   if (deprecated !== undefined && typeof deprecated !== 'string') {
     throw new TypeError(`${where}: deprecated is a text that says what to use instead`)
   }
   if (delivery !== undefined && delivery !== 'live') {
     throw new TypeError(`${where}: delivery ${quote(delivery)} is not supported yet; only 'live' is`)
   }
-  if (limits !== undefined) {
-    throw new TypeError(`${where}: limits are not supported yet; remove them`)
-  }
   if (idempotent !== undefined && idempotent !== false) {
     throw new TypeError(`${where}: idempotent is not supported yet; remove it`)
+  }
+}
+
+function checkLimits({ limits, payload }: EventDefinition, where: string, sender: 'server' | 'client'): void {
+  if (limits === undefined) {
+    return
+  }
+  assertRecord(`${where}: limits`, limits)
+  refuseUnknownKeys(limits, ['perSecond', 'maxBytes'] satisfies Array<keyof EventLimits>, `${where}: limits`)
+  const { perSecond, maxBytes } = limits
+  if (perSecond !== undefined && sender === 'server') {
+    throw new TypeError(`${where}: limits.perSecond holds for what clients send; how often it sends is a server's own affair`)
+  }
+  if (perSecond !== undefined && !(Number.isFinite(perSecond) && perSecond > 0)) {
+    throw new TypeError(`${where}: limits.perSecond must be a number above 0; got ${quote(perSecond)}`)
+  }
+  if (maxBytes !== undefined && !(Number.isSafeInteger(maxBytes) && maxBytes > 0)) {
+    throw new TypeError(`${where}: limits.maxBytes must be a whole number above 0; got ${quote(maxBytes)}`)
+  }
+  if (maxBytes !== undefined && payload === undefined) {
+    throw new TypeError(`${where}: limits.maxBytes limits a payload, and this event has none`)
   }
 }
 
@@ -114,7 +135,7 @@ function compileValue(schema: unknown, where: string, path: string): Part {
   return { codec: compileSchema(schema, facts), model: facts.model }
 }
 
-function compileEvent({ payload, reply, errors }: EventDefinition, where: string): { codec: EventCodec; model: WireModel } {
+function compileEvent({ payload, reply, errors, limits = {} }: EventDefinition, where: string): { codec: EventCodec; model: WireModel } {
   const sent = payload === undefined || (isSchema(payload) && isVoid(payload)) ? undefined : compileValue(payload, where, 'payload')
   const answered = reply === undefined ? undefined : compileReply(reply, where)
   assertRecord(`${where}: errors`, errors)
@@ -122,11 +143,18 @@ function compileEvent({ payload, reply, errors }: EventDefinition, where: string
   if (failures.length > 0 && answered === undefined) {
     throw new TypeError(`${where}: errors are part of an answer, and this event has none; add reply, z.void() where it has no data`)
   }
+  const { perSecond, maxBytes } = limits
   return {
-    codec: { payload: sent?.codec, reply: answered?.codec, errors: new Map(failures.map(([code, part]) => [code, part?.codec])) },
+    codec: {
+      payload: sent && maxBytes !== undefined ? limitBytes(sent.codec, maxBytes) : sent?.codec,
+      perSecond,
+      reply: answered?.codec,
+      errors: new Map(failures.map(([code, part]) => [code, part?.codec])),
+    },
     model: {
       ...(sent && { payload: sent.model }),
       ...(answered && { reply: answered.model }),
+      ...((perSecond ?? maxBytes) !== undefined && { limits: { ...(perSecond !== undefined && { perSecond }), ...(maxBytes !== undefined && { maxBytes }) } }),
       ...(failures.length > 0 && { errors: Object.fromEntries(failures.map(([code, part]): [string, WireModel] => [code, part?.model ?? null]).sort(byName)) }),
     },
   }

@@ -65,7 +65,13 @@ describe('defineContract', () => {
     ['a session that is no object', { session: z.string() }, /session must be a z.object/],
     ['a reserved session field', { session: z.object({ userId: z.string() }) }, /"userId" is the SDK's own/],
     ['presence', { presence: z.object({}) }, /presence is not supported yet/],
-    ['limits', { clientToServer: { a: { limits: { perSecond: 1 } } } }, /limits are not supported yet/],
+    ['a limit that is none', { clientToServer: { a: { limits: { perHour: 1 } } } }, /unknown key "perHour"/],
+    ['limits that are no object', { clientToServer: { a: { limits: 5 } } }, /limits: expected an object/],
+    ['a rate of nothing', { clientToServer: { a: { limits: { perSecond: 0 } } } }, /perSecond must be a number above 0/],
+    ['a rate that is no number', { clientToServer: { a: { limits: { perSecond: Number.NaN } } } }, /perSecond must be a number above 0/],
+    ['a rate of what the server sends', { serverToClient: { a: { limits: { perSecond: 1 } } } }, /a server's own affair/],
+    ['a size that is no whole number', { clientToServer: { a: { payload: z.string(), limits: { maxBytes: 1.5 } } } }, /maxBytes must be a whole number/],
+    ['a size of no payload', { clientToServer: { a: { limits: { maxBytes: 10 } } } }, /this event has none/],
     ['durable delivery', { serverToClient: { a: { delivery: 'durable' } } }, /'?"?durable"?'? is not supported yet/],
     ['idempotent', { clientToServer: { a: { idempotent: true } } }, /idempotent is not supported yet/],
     ['a deprecation without words', { clientToServer: { a: { deprecated: true } } }, /deprecated is a text/],
@@ -351,5 +357,34 @@ describe("the organisation's contract", () => {
     const codec = orgContract.codec.serverToClient.get(event)?.payload
     expect(codec?.encode(payload)).toEqual({ ok: true, value: payload })
     expect(codec?.decode(payload)).toEqual({ ok: true, value: payload })
+  })
+})
+
+describe('a limit on the size of a payload', () => {
+  const { codec } = defineContract({
+    name: 'limited',
+    version: '1.0.0',
+    serverToClient: { news: { payload: z.object({ text: z.string() }), limits: { maxBytes: 20 } } },
+    clientToServer: { say: { payload: z.object({ text: z.string() }), limits: { maxBytes: 20 } } },
+  })
+
+  test('lets through what is as large, and counts bytes, not characters', () => {
+    expect(codec.serverToClient.encodeArguments('news', { text: '123456789' })).toEqual([{ text: '123456789' }])
+    expect(() => codec.serverToClient.encodeArguments('news', { text: '1234567890' })).toThrow(/larger than 20 bytes/)
+    expect(() => codec.serverToClient.encodeArguments('news', { text: '12345678ü' })).toThrow(/larger than 20 bytes/)
+  })
+
+  test('holds for what comes in as for what goes out', () => {
+    expect(codec.clientToServer.decodePayload('say', { text: '123456789' })).toEqual({ text: '123456789' })
+    expect(() => codec.clientToServer.decodePayload('say', { text: '12345678ü' })).toThrow(/larger than 20 bytes/)
+    expect(() => codec.clientToServer.decodePayload('say', undefined)).toThrow(/INVALID_PAYLOAD|does not match/)
+  })
+
+  test('is part of the fingerprint', () => {
+    const withLimits = (limits: object) =>
+      defineContract({ name: 'a', version: '1.0.0', clientToServer: { say: { payload: z.string(), ...limits } } }).fingerprint
+    const prints = [{}, { limits: {} }, { limits: { maxBytes: 5 } }, { limits: { perSecond: 5 } }, { limits: { perSecond: 6 } }].map(withLimits)
+    expect(new Set(prints).size).toBe(4)
+    expect(prints[0]).toBe(prints[1])
   })
 })

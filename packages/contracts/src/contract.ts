@@ -17,6 +17,13 @@ import type { Schema, WireModel } from './schema.js'
 /** How an event is delivered. Only `'live'` (at most once, to who is connected) is supported so far. */
 export type Delivery = 'volatile' | 'live' | 'durable'
 
+export interface EventLimits {
+  /** How many of it one connection may send in a second, and at once; 0.5 is one in two seconds. For events of clients. */
+  readonly perSecond?: number
+  /** How large the payload may be, in bytes of its JSON. A server's own limit for all events stands beside it. */
+  readonly maxBytes?: number
+}
+
 /** The whole of an event. Where it is only a payload, the schema alone can stand for it. */
 export interface EventDefinition {
   /** The event's one argument; left out for an event without a payload. */
@@ -27,8 +34,8 @@ export interface EventDefinition {
   readonly errors?: { readonly [code: string]: Schema | null }
   /** Why it should no longer be used, and what to use instead. */
   readonly deprecated?: string
-  /** Not supported yet. */
-  readonly limits?: { readonly perSecond?: number; readonly maxBytes?: number }
+  /** How much of it there may be; more is answered `RATE_LIMITED`, larger ones `INVALID_PAYLOAD`. */
+  readonly limits?: EventLimits
   /** @default 'live' */
   readonly delivery?: Delivery
   /** Not supported yet. @default false */
@@ -120,8 +127,8 @@ export function defineContract<
   refuseUnknownKeys(definition, CONTRACT_KEYS, where)
   const { serverToClient, clientToServer, rooms, session } = definition
   for (const [name, value] of Object.entries({ serverToClient, clientToServer, rooms })) assertRecord(`${where}: ${name}`, value)
-  const down = compileEvents(serverToClient ?? {}, `${where}: serverToClient`)
-  const up = compileEvents(clientToServer ?? {}, `${where}: clientToServer`)
+  const down = compileEvents(serverToClient ?? {}, `${where}: serverToClient`, 'server')
+  const up = compileEvents(clientToServer ?? {}, `${where}: clientToServer`, 'client')
   const places = compileRooms(rooms ?? {}, where)
   const own = session === undefined ? undefined : compileSession(session, where)
   return assemble({

@@ -16,8 +16,8 @@ export interface BuiltInErrorData {
   TOKEN_EXPIRED: undefined
   FORBIDDEN: undefined
   UNKNOWN_EVENT: undefined
-  /** `retryAfterMs`: how long to wait, in milliseconds, where the server knows. */
-  RATE_LIMITED: { retryAfterMs: number } | undefined
+  /** `retryAfterMs`: how long to wait, in milliseconds, where the server knows; `limit`: which of its limits it was. */
+  RATE_LIMITED: { retryAfterMs: number; limit?: string } | undefined
   REVOKED: undefined
   DISCONNECTED: undefined
   SLOW_CONSUMER: undefined

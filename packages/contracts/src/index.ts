@@ -7,6 +7,7 @@ export {
   defineContract,
   type EventDefinition,
   type EventEntry,
+  type EventLimits,
   type EventMap,
   eventNames,
   type Manifest,
