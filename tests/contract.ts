@@ -25,6 +25,7 @@ export const contract = defineContract({
     echo: { payload: z.object({ text: z.string() }), reply: z.object({ text: z.string() }) },
     done: { reply: z.void() },
     shift: { payload: z.object({ time: Time }), reply: z.object({ time: Time }) },
+    knock: { payload: z.object({ text: z.string() }), reply: z.void(), limits: { perSecond: 3, maxBytes: 100 } },
     take: {
       payload: z.object({ id: z.string() }),
       reply: z.object({ left: z.int() }),

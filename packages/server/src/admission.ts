@@ -1,10 +1,14 @@
 import type { ValueCodec } from '@org/realtime-contracts'
 import { findNonJson, isObject, MAX_DEPTH, parseHandshake, RealtimeError, type SessionFacts, toWireError } from '@org/realtime-contracts/wire'
 import type { ExtendedError, Socket } from 'socket.io'
-import { Connection } from './connection.js'
+import { Connection, type Connections } from './connection.js'
 import type { Device, Report } from './context.js'
-import { type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser, identify, refusal } from './identity.js'
+import { type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser, fault, identify, refusal, withTimeout } from './identity.js'
+import { type Limits, Rate } from './limits.js'
+import type { Revocations } from './revocation.js'
 import { deviceRoom, userRoom } from './rooms.js'
+
+const HANDSHAKES_PER_SECOND = 10 // on one transport, which a client mostly uses for one
 
 /** Told of a client that was not let in: `error.cause` has the reason, which the client is not told. */
 export type RefusalListener = (error: RealtimeError, client: { readonly address: string; readonly origin: string | undefined }) => void
@@ -14,10 +18,15 @@ export class Admission<User extends BaseUser> {
   readonly #admitted = new WeakMap<Socket, Connection<User>>()
   // Transports with a handshake under way: one that opens many at once would make each of them cost a check.
   readonly #busy = new WeakSet<object>()
+  readonly #handshakes = new WeakMap<object, Rate>()
 
   constructor(
     private readonly authenticator: Authenticator<User>,
+    private readonly revocations: Revocations,
+    private readonly connections: Connections<User>,
     private readonly sessionCodec: ValueCodec | undefined,
+    private readonly limits: Limits,
+    private readonly rates: ReadonlyMap<string, number>,
     private readonly timeoutMs: number,
     private readonly report: Report,
     private readonly refused: RefusalListener,
@@ -29,6 +38,7 @@ export class Admission<User extends BaseUser> {
    */
   async admit(socket: Socket): Promise<ExtendedError | undefined> {
     const transport = socket.conn
+    this.#count(transport)
     if (this.#busy.has(transport)) {
       return toConnectError(new RealtimeError('RATE_LIMITED', 'One handshake at a time on a connection'))
     }
@@ -55,6 +65,9 @@ export class Admission<User extends BaseUser> {
     const authentication = await this.#identify(connection.socket, token).catch((error: unknown) => {
       throw this.#toRefusal(error)
     })
+    await this.#refuseRevoked(authentication).catch((error: unknown) => {
+      throw this.#toRefusal(error)
+    })
     if (authentication.user.userId !== connection.user.userId) {
       const reason = 'The new token is for another user'
       setImmediate(() => connection.close({ code: 'REVOKED', reason })) // once the answer is out
@@ -69,9 +82,34 @@ export class Admission<User extends BaseUser> {
     const handshake = parseHandshake(auth['realtime'])
     const authentication = await this.#identify(socket, toToken(auth['token']) ?? bearerToken(socket.handshake.headers.authorization))
     const device: Device = { id: handshake?.device ?? socket.id }
-    const connection = new Connection(socket, device, authentication, this.sessionCodec)
-    await socket.join([userRoom(authentication.user.userId), deviceRoom(device.id)])
-    return connection
+    const connection = new Connection(socket, device, authentication, this.sessionCodec, this.limits, this.rates)
+    this.connections.expect(connection)
+    socket.conn.once('close', () => this.connections.remove(connection)) // one that goes before it is in is not heard to disconnect
+    try {
+      // Asked once it can be found: what is revoked from here on closes it.
+      await this.#refuseRevoked(authentication)
+      await socket.join([userRoom(authentication.user.userId), deviceRoom(device.id)])
+      if (connection.ended !== undefined) throw new RealtimeError(connection.ended.code, connection.ended.reason)
+      return connection
+    } catch (error) {
+      this.connections.remove(connection)
+      throw error
+    }
+  }
+
+  async #refuseRevoked(authentication: Authentication<User>): Promise<void> {
+    const late = (): Error => fault(new Error(`The revocation store took longer than ${this.timeoutMs} ms`))
+    const revoked = await withTimeout(this.timeoutMs, this.revocations.isRevoked(authentication), late).catch((error: unknown) => {
+      throw error instanceof RealtimeError ? error : fault(error)
+    })
+    if (revoked) throw refusal('the token, or all of the user, is revoked')
+  }
+
+  /** Each handshake costs a check; a transport that goes on asking is ended. */
+  #count(transport: Socket['conn']): void {
+    const rate = this.#handshakes.get(transport) ?? new Rate(HANDSHAKES_PER_SECOND)
+    this.#handshakes.set(transport, rate)
+    if (rate.take() > 0) transport.close()
   }
 
   #identify(socket: Socket, token: string | undefined): Promise<Authentication<User>> {

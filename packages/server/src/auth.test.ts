@@ -208,7 +208,7 @@ test('the user is made of verified and checked claims', async () => {
     headers: {},
     address: '',
   })
-  expect(result).toEqual({ user: { userId: 'ada', role: 'admin', since: 7, jti: 't-1' }, expiresAtMs: exp * 1000, tokenId: 't-1' })
+  expect(result).toEqual({ issuedAtMs: 0, user: { userId: 'ada', role: 'admin', since: 7, jti: 't-1' }, expiresAtMs: exp * 1000, tokenId: 't-1' })
   expect(await codeOf(authenticator, forge({ ...good(), role: 'root' }))).toBe('UNAUTHENTICATED')
   expect(await codeOf(authenticator, forge(good()))).toBe('UNAUTHENTICATED')
 })

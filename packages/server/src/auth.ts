@@ -83,6 +83,7 @@ export function jwt<const S extends Schema | undefined = undefined, User extends
   const maxLifetimeS = toMaxLifetimeS(options.maxLifetimeMs)
 
   return {
+    maxLifetimeMs: maxLifetimeS * 1000,
     async authenticate({ token }: AuthenticationRequest): Promise<Authentication<User>> {
       const payload = await verify(assertWellFormed(token))
       const exp = assertTimes(payload, maxLifetimeS)
@@ -90,6 +91,7 @@ export function jwt<const S extends Schema | undefined = undefined, User extends
       return {
         user: toUser(claims, options.user),
         expiresAtMs: exp * 1000,
+        issuedAtMs: (claims.iat ?? 0) * 1000, // without iat it may be as old as any
         ...(typeof claims.jti === 'string' && { tokenId: claims.jti }),
       }
     },
@@ -109,10 +111,27 @@ function createVerifier(options: JwtKey & JwtChecks): Verifier {
   const checks = toVerifyOptions(options)
   if (options.jwks !== undefined) {
     const getKey = fetchingKeys(createRemoteJWKSet(toKeySetUrl(options.jwks)))
-    return async (token) => (await refusing(jwtVerify(token, getKey, checks))).payload
+    return (token) => refusing(verifyWithKeySet(token, getKey, checks))
   }
   const key = options.publicKey === undefined ? toSecretKey(options.secret) : toPublicKey(options.publicKey, checks.algorithms)
   return async (token) => (await refusing(jwtVerify(token, key, checks))).payload
+}
+
+/** Where a token does not say which key of several it was signed with, each is tried. */
+async function verifyWithKeySet(token: string, getKey: JWTVerifyGetKey, checks: JWTVerifyOptions): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, getKey, checks)).payload
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+    for await (const key of error) {
+      try {
+        return (await jwtVerify(token, key, checks)).payload
+      } catch (failure) {
+        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed()
+  }
 }
 
 function checkMapping({ claims, subject, user }: { readonly claims?: unknown; readonly subject?: unknown; readonly user?: unknown }): void {

@@ -3,12 +3,14 @@ import { type DisconnectNotice, describeIssues, RealtimeError, type SessionFacts
 import type { Socket } from 'socket.io'
 import type { Device, Sender } from './context.js'
 import type { Authentication, BaseUser } from './identity.js'
+import { Allowance, type Limits, rateLimited } from './limits.js'
 import { type Room, userRoom } from './rooms.js'
 import { endWithin } from './transport.js'
 
 // Long enough for a slow client to read why; a silent one is not waited for.
 const CLOSE_MS = 5_000
 const MAX_TURNS = 256 // a page that joins its rooms after a reconnect has fewer
+const ABUSE_RETRY_MS = 10_000
 const noop = (): void => {}
 
 /** Why a connection ends, as the client is told. */
@@ -20,6 +22,10 @@ export interface CloseReason extends DisconnectNotice {
 /** One client that was let in: who it is, the rooms it joined, and the requests it still owes an answer to. */
 export class Connection<User extends BaseUser> implements Sender<User> {
   #authentication: Authentication<User>
+  #provedAtMs = Date.now()
+  #open = false
+  #ended: CloseReason | undefined
+  readonly allowance: Allowance
   /** What the client is told about itself, as it goes over the wire. */
   session: SessionFacts
   #lastTurn: Promise<void> = Promise.resolve()
@@ -33,7 +39,12 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     readonly device: Device,
     authentication: Authentication<User>,
     private readonly sessionCodec: ValueCodec | undefined,
+    limits: Limits,
+    rates: ReadonlyMap<string, number>,
   ) {
+    this.allowance = new Allowance(limits, rates, () =>
+      this.close({ code: 'RATE_LIMITED', reason: 'It went on beyond the limits after having been told', retryAfterMs: ABUSE_RETRY_MS }),
+    )
     this.session = toSession(authentication, device, sessionCodec)
     this.#authentication = authentication
     socket.on('disconnect', () => {
@@ -53,6 +64,22 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   renew(authentication: Authentication<User>): void {
     this.session = toSession(authentication, this.device, this.sessionCodec)
     this.#authentication = authentication
+    this.#provedAtMs = Date.now()
+  }
+
+  isProvedBy(test: (authentication: Authentication<User>, provedAtMs: number) => boolean): boolean {
+    return test(this.#authentication, this.#provedAtMs)
+  }
+
+  /** Why it was closed before the client was told that it is in; nobody lets it in then. */
+  get ended(): CloseReason | undefined {
+    return this.#ended
+  }
+
+  /** It is in, unless it was closed on its way. */
+  open(): void {
+    this.#open = true
+    if (this.#ended !== undefined) this.close(this.#ended)
   }
 
   /**
@@ -79,6 +106,10 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     return [...this.#rooms.values()]
   }
 
+  isIn(room: Room): boolean {
+    return this.#rooms.has(room.name)
+  }
+
   async join(room: Room): Promise<void> {
     this.#rooms.set(room.name, room)
     await this.socket.join(room.name)
@@ -94,7 +125,12 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   }
 
   /** Tells the client why, and ends the connection. */
-  close({ mayReturn = false, ...notice }: CloseReason): void {
+  close(why: CloseReason): void {
+    if (!this.#open) {
+      this.#ended = why
+      return
+    }
+    const { mayReturn = false, ...notice } = why
     this.socket.emit('$disconnect', notice)
     endWithin(CLOSE_MS, this.socket.conn)
     if (mayReturn) {
@@ -158,9 +194,11 @@ const EXPIRY_SWEEP_MS = 500
 export class Connections<User extends BaseUser> {
   readonly #bySocket = new Map<string, Connection<User>>()
   readonly #byDevice = new Map<string, Connection<User>>()
+  /** Also those that are on their way in, so that they can be kept out. */
+  readonly #byUser = new Map<string, Set<Connection<User>>>()
   readonly #sweep: NodeJS.Timeout
 
-  constructor() {
+  constructor(private readonly maxPerUser: number) {
     this.#sweep = setInterval(() => this.#closeExpired(), EXPIRY_SWEEP_MS).unref()
   }
 
@@ -174,7 +212,22 @@ export class Connections<User extends BaseUser> {
 
   /** A user's connections, or the one of a device. */
   of(userId: string, deviceId?: string): Connection<User>[] {
-    return this.all().filter(({ user, device }) => user.userId === userId && (deviceId === undefined || device.id === deviceId))
+    return [...(this.#byUser.get(userId) ?? [])].filter(({ device }) => deviceId === undefined || device.id === deviceId)
+  }
+
+  /** Also those on their way in. */
+  those(test: (connection: Connection<User>) => boolean): Connection<User>[] {
+    return [...this.#byUser.values()].flatMap((connections) => [...connections].filter(test))
+  }
+
+  /** A connection is on its way in. @throws RealtimeError `RATE_LIMITED` where its user has too many. */
+  expect(connection: Connection<User>): void {
+    const { userId } = connection.user
+    const connections = this.#byUser.get(userId) ?? new Set()
+    if (connections.size >= this.maxPerUser && !this.#byDevice.has(deviceKey(connection))) {
+      throw rateLimited('connectionsPerUser', `A user may have at most ${this.maxPerUser} connections`)
+    }
+    this.#byUser.set(userId, connections.add(connection))
   }
 
   /** @returns the connection of the same device of the same user that this one replaces. */
@@ -187,6 +240,10 @@ export class Connections<User extends BaseUser> {
   }
 
   remove(connection: Connection<User>): void {
+    const { userId } = connection.user
+    const connections = this.#byUser.get(userId)
+    connections?.delete(connection)
+    if (connections?.size === 0) this.#byUser.delete(userId)
     this.#bySocket.delete(connection.socket.id)
     if (this.#byDevice.get(deviceKey(connection)) === connection) {
       this.#byDevice.delete(deviceKey(connection))

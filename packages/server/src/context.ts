@@ -1,6 +1,7 @@
 import type { ErrorsOf, PayloadOf, ReplyOf, Schema } from '@org/realtime-contracts'
 import type { EventMeta, RealtimeError, WireError } from '@org/realtime-contracts/wire'
 import type { BaseUser } from './identity.js'
+import type { Allowance } from './limits.js'
 
 /** One client instance, kept across its reconnects; the socket's id for stock clients. An address, not a credential. */
 export interface Device {
@@ -58,6 +59,7 @@ type HandlerResult<E> = E extends { reply: Schema } ? ReplyOf<E> | Promise<Reply
 export interface Sender<User> {
   readonly user: User
   readonly device: Device
+  readonly allowance: Allowance
   sendError(error: WireError, event: string): void
 }
 

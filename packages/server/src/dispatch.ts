@@ -1,9 +1,10 @@
 import type { Coded, Contract, EventCodec, ValueCodec } from '@org/realtime-contracts'
-import { type EventMeta, findNonJson, invalidPayload, isObject, MAX_DEPTH, RealtimeError } from '@org/realtime-contracts/wire'
+import { type EventMeta, findNonJson, invalidPayload, isObject, RealtimeError } from '@org/realtime-contracts/wire'
 import { type Acknowledge, Answer, Failures, type Outcome } from './answer.js'
 import type { Middleware, MiddlewareContext, Report, Sender } from './context.js'
 import type { BaseUser } from './identity.js'
-import { isOversized, MAX_PAYLOAD_BYTES } from './limits.js'
+import type { Limits } from './limits.js'
+import { isOversized } from './parser.js'
 
 type AnyHandler<User> = (context: MiddlewareContext<User>) => unknown
 
@@ -27,6 +28,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
 
   constructor(
     private readonly contract: Contract,
+    private readonly limits: Limits,
     private readonly report: Report,
   ) {}
 
@@ -68,14 +70,17 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
 
   /** @param packet the event's name, its arguments, and last an acknowledgement where the sender waits. */
   dispatch(packet: readonly unknown[], sender: S): void {
-    const [event, ...args] = packet
-    const acknowledge = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledge) : undefined
-    const answer = new Answer(typeof event === 'string' ? event : '', acknowledge, sender, this.report)
-    const inbound = decodeArguments(args, isOversized(packet))
+    const { answer, args } = this.#open(packet, sender)
     if (this.#closing) {
       answer.refuse(new RealtimeError('UNAVAILABLE', 'The server is closing'))
       return
     }
+    const beyond = findBeyondLimits(packet, args, this.limits) ?? sender.allowance.begin()
+    if (beyond !== undefined) {
+      this.#refuse(answer, beyond, sender)
+      return
+    }
+    const inbound = decodeArguments(args)
     if (!inbound.ok) {
       answer.refuse(inbound.error)
       return
@@ -86,12 +91,29 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
       this.#settle(
         attempt(() => control(inbound.payload, sender)),
         (outcome) => answer.control(outcome),
+        sender,
       )
     } else if (route !== undefined) {
       this.#call(route, inbound, answer, sender)
     } else {
-      answer.refuse(new RealtimeError('UNKNOWN_EVENT', `The server does not handle ${describeEvent(event)}`))
+      answer.refuse(new RealtimeError('UNKNOWN_EVENT', `The server does not handle ${describeEvent(packet[0])}`))
     }
+  }
+
+  /** Answers an event that is beyond a limit. */
+  refuse(packet: readonly unknown[], error: RealtimeError, sender: S): void {
+    this.#refuse(this.#open(packet, sender).answer, error, sender)
+  }
+
+  #refuse(answer: Answer, error: RealtimeError, sender: S): void {
+    answer.refuse(error)
+    sender.allowance.refused()
+  }
+
+  #open(packet: readonly unknown[], sender: S): { readonly answer: Answer; readonly args: unknown[] } {
+    const [event, ...args] = packet
+    const acknowledge = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledge) : undefined
+    return { answer: new Answer(typeof event === 'string' ? event : '', acknowledge, sender, this.report), args }
   }
 
   #call(route: Route<User>, inbound: Inbound, answer: Answer, sender: S): void {
@@ -112,17 +134,19 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     const steps = this.#middleware.length === 0 ? route.steps : [...this.#middleware, ...route.steps]
     // Without middleware and with a synchronous handler, the reply leaves in the same turn.
     const outcome = steps.length === 0 ? attempt(() => route.handler(context)) : runThrough(steps, route.handler, context)
-    this.#settle(outcome, (settled) => answer.handled(settled, route.codec.reply, failures))
+    this.#settle(outcome, (settled) => answer.handled(settled, route.codec.reply, failures), sender)
   }
 
-  #settle(outcome: Outcome | Promise<Outcome>, settle: (outcome: Outcome) => void): void {
+  #settle(outcome: Outcome | Promise<Outcome>, settle: (outcome: Outcome) => void, { allowance }: S): void {
     if (!(outcome instanceof Promise)) {
       settle(outcome)
       return
     }
     this.#inFlight++
+    allowance.pending(1)
     void outcome.then(settle).finally(() => {
       this.#inFlight--
+      allowance.pending(-1)
       if (this.#inFlight === 0) {
         for (const resolve of this.#onIdle.splice(0)) resolve()
       }
@@ -135,15 +159,25 @@ interface Inbound {
   readonly meta: EventMeta
 }
 
-function decodeArguments(
-  args: readonly unknown[],
-  tooLarge: boolean,
-): ({ readonly ok: true } & Inbound) | { readonly ok: false; readonly error: RealtimeError } {
-  const [payload, meta] = args
-  const problem = findProblem(args, tooLarge)
-  if (problem !== undefined) {
-    return { ok: false, error: invalidPayload([{ path: [], message: problem }]) }
+/** What is refused whatever the contract says. */
+function findBeyondLimits(packet: readonly unknown[], args: readonly unknown[], limits: Limits): RealtimeError | undefined {
+  const [event] = packet
+  if (typeof event === 'string' && event.length > limits.eventNameLength) {
+    return new RealtimeError('UNKNOWN_EVENT', `The name of an event has at most ${limits.eventNameLength} characters`)
   }
+  const problem = findProblem(packet, args, limits)
+  return problem === undefined ? undefined : invalidPayload([{ path: [], message: problem }])
+}
+
+function findProblem(packet: readonly unknown[], args: readonly unknown[], { payloadBytes, payloadDepth }: Limits): string | undefined {
+  if (isOversized(packet)) {
+    return `larger than ${payloadBytes} bytes`
+  }
+  return args.length > 2 ? 'an event carries one payload at most' : findNonJson(args[0], payloadDepth)
+}
+
+function decodeArguments(args: readonly unknown[]): ({ readonly ok: true } & Inbound) | { readonly ok: false; readonly error: RealtimeError } {
+  const [payload, meta] = args
   if (meta === undefined || meta === null) {
     return { ok: true, payload, meta: {} }
   }
@@ -152,13 +186,6 @@ function decodeArguments(
   }
   const { key, trace } = meta
   return { ok: true, payload, meta: { ...(key !== undefined && { key }), ...(trace !== undefined && { trace }) } }
-}
-
-function findProblem(args: readonly unknown[], tooLarge: boolean): string | undefined {
-  if (tooLarge) {
-    return `larger than ${MAX_PAYLOAD_BYTES} bytes`
-  }
-  return args.length > 2 ? 'an event carries one payload at most' : findNonJson(args[0], MAX_DEPTH)
 }
 
 const MAX_META_LENGTH = 128

@@ -21,6 +21,8 @@ export interface Authentication<User> {
   readonly user: User
   /** When the user must have proved who they are again, in milliseconds since the epoch; never, where absent. */
   readonly expiresAtMs?: number
+  /** When the proof was issued, in milliseconds since the epoch: what a user proved before a revocation no longer counts. @default when it is given */
+  readonly issuedAtMs?: number
   /** Names the token, so that it alone can be revoked. */
   readonly tokenId?: string
 }
@@ -32,6 +34,8 @@ export interface Authenticator<out User> {
    * anything else that is thrown is a fault of the server, answered as `UNAVAILABLE` and told to `onError`.
    */
   authenticate(request: AuthenticationRequest): Promise<Authentication<User>>
+  /** How long after its issue a proof may count, in milliseconds, which is how long a revocation is remembered. @default 90 days */
+  readonly maxLifetimeMs?: number
 }
 
 /**
@@ -85,7 +89,7 @@ export async function identify<User extends BaseUser>(
   const authentication = await withTimeout(timeoutMs, authenticate(authenticator, request), () =>
     fault(new Error(`authenticate took longer than ${timeoutMs} ms`)),
   )
-  const { user, expiresAtMs } = authentication
+  const { user, expiresAtMs, issuedAtMs, tokenId } = authentication
   if (!isObject(user) || !isUserId(user.userId)) {
     // The application's own doing, which it has to hear of; a token with such an id does not come this far.
     throw refusal(
@@ -94,6 +98,9 @@ export async function identify<User extends BaseUser>(
   }
   if (expiresAtMs !== undefined && !Number.isFinite(expiresAtMs)) {
     throw fault(new TypeError('expiresAtMs must be a number of milliseconds since the epoch'))
+  }
+  if ((issuedAtMs !== undefined && !Number.isFinite(issuedAtMs)) || (tokenId !== undefined && typeof tokenId !== 'string')) {
+    throw fault(new TypeError('issuedAtMs must be a number of milliseconds since the epoch, and tokenId a text'))
   }
   if (expiresAtMs !== undefined && expiresAtMs <= Date.now()) {
     throw new RealtimeError('TOKEN_EXPIRED', 'The token has expired')
@@ -113,7 +120,8 @@ async function authenticate<User>(authenticator: Authenticator<User>, request: A
   }
 }
 
-function fault(cause: unknown): RealtimeError {
+/** A failure of the server, or of what it asks: the client may try again. */
+export function fault(cause: unknown): RealtimeError {
   return new RealtimeError('UNAVAILABLE', 'The server cannot authenticate anybody now', { cause })
 }
 

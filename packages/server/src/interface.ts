@@ -7,6 +7,7 @@ import type { Handler, Middleware } from './context.js'
 import type { Target, UserTarget } from './delivery.js'
 import type { BaseUser } from './identity.js'
 import type { PresenceReader } from './presence.js'
+import type { Revocation } from './revocation.js'
 
 /** The presence of users and of rooms' members. */
 export interface Presence<C extends Contract> extends PresenceReader {
@@ -40,6 +41,13 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
   toAll(): Target<C>
   /** Ends the connections of a user, or of one device; stock clients stay away, too, until they are told to connect. */
   disconnectUser(userId: string, options?: { readonly reason?: string; readonly deviceId?: string }): Promise<void>
+  /**
+   * No longer believes what a user has proved, or one token: closes what is connected by it (`REVOKED`), and refuses it
+   * (`UNAUTHENTICATED`) for as long as it could have been used. What the user is issued after that counts.
+   * A token's `iat` is in whole seconds: one issued in the second of the revocation is refused, too.
+   * @throws TypeError for what names neither; what the store throws, and then nothing is closed.
+   */
+  revoke(revocation: Revocation): Promise<void>
   /** Serves on an HTTP server that the application has, and keeps: `close()` leaves it open. */
   attach(server: HttpServer | HttpsServer): this
   /** Serves on an HTTP server of its own; port 0 takes a free one. @returns where it listens. */

@@ -2,9 +2,10 @@ import type { Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-co
 import type { RefusalListener } from './admission.js'
 import type { Report } from './context.js'
 import type { AuthenticateFunction, Authenticator, BaseUser } from './identity.js'
+import { DEFAULT_LIMITS, type Limits, MAX_PAYLOAD_DEPTH } from './limits.js'
 import type { CorsOptions } from './origin.js'
+import type { RevocationStore } from './revocation.js'
 import type { RoomRule } from './rooms.js'
-import type { BufferLimits } from './transport.js'
 
 export interface RealtimeServerOptions<C extends Contract, User extends BaseUser & SessionFields<C>> {
   /** Who a client is: `jwt({ ... })`, or a function of your own. */
@@ -30,7 +31,9 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   /** How long `authenticate`, and a room's `authorize`, may take, in milliseconds; a transport without a finished handshake is ended 2 s later at the most. @default 5_000 */
   readonly handshakeTimeoutMs?: number
   /** What one client may cost. Only what is given differs from the default. */
-  readonly limits?: Partial<BufferLimits>
+  readonly limits?: Partial<Limits>
+  /** Where it is kept who was revoked. @default in memory: a restart forgets */
+  readonly revocations?: RevocationStore
   /** Told of every client that was not let in: `error.cause` has the reason, which the client is not told. */
   readonly onRefused?: RefusalListener
   /** Told of every fault of the server, which clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
@@ -52,6 +55,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
   'pingTimeoutMs',
   'handshakeTimeoutMs',
   'limits',
+  'revocations',
   'onRefused',
   'onError',
 ]
@@ -60,8 +64,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
 export function checkOptions<User extends BaseUser>(options: RealtimeServerOptions<Contract, User>): RealtimeServerOptions<Contract, User> {
   assertKeys('createRealtimeServer', options, OPTIONS)
   assertKeys('cors', options.cors ?? {}, ['origin', 'credentials', 'allowMissingOrigin'])
-  assertKeys('limits', options.limits ?? {}, ['bufferedBytes', 'bufferedPackets'])
-  for (const [name, value] of Object.entries(options.limits ?? {})) assertCount(`limits.${name}`, value)
+  checkLimits(options.limits ?? {})
   assertKeys('presence', options.presence ?? {}, ['graceMs'])
   for (const name of ['pingIntervalMs', 'pingTimeoutMs', 'handshakeTimeoutMs'] as const) {
     assertDuration(name, options[name], 1)
@@ -83,6 +86,20 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
   return options
 }
 
+function checkLimits(limits: Partial<Limits>): void {
+  assertKeys('limits', limits, Object.keys(DEFAULT_LIMITS))
+  const { eventRates = {}, payloadDepth, ...counts } = limits
+  assertKeys('limits.eventRates', eventRates, Object.keys(eventRates))
+  for (const [event, rate] of Object.entries(eventRates)) {
+    if (!(typeof rate === 'number' && Number.isFinite(rate) && rate > 0))
+      throw new TypeError(`limits.eventRates: the rate of ${event} must be a number above 0`)
+  }
+  if (payloadDepth !== undefined && !(Number.isInteger(payloadDepth) && payloadDepth > 0 && payloadDepth <= MAX_PAYLOAD_DEPTH)) {
+    throw new TypeError(`limits.payloadDepth must be a whole number from 1 to ${MAX_PAYLOAD_DEPTH}; got ${String(payloadDepth)}`)
+  }
+  for (const [name, value] of Object.entries(counts)) assertCount(`limits.${name}`, value, name === 'attachments' ? 0 : 1)
+}
+
 function assertKeys(where: string, value: object, known: readonly string[]): void {
   if (typeof value !== 'object' || value === null) {
     throw new TypeError(`${where}: expected an object of ${known.join(', ')}`)
@@ -93,9 +110,9 @@ function assertKeys(where: string, value: object, known: readonly string[]): voi
   }
 }
 
-function assertCount(name: string, value: unknown): void {
-  if (!Number.isSafeInteger(value) || Number(value) < 1) {
-    throw new TypeError(`${name} must be a whole number above 0; got ${String(value)}`)
+function assertCount(name: string, value: unknown, least: number): void {
+  if (value !== undefined && (!Number.isSafeInteger(value) || Number(value) < least)) {
+    throw new TypeError(`${name} must be a whole number of ${least} or more; got ${String(value)}`)
   }
 }
 

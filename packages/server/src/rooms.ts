@@ -4,8 +4,8 @@ import type { Namespace } from 'socket.io'
 import type { Connection, Connections } from './connection.js'
 import type { Device, Report } from './context.js'
 import { type BaseUser, isUserId, withTimeout } from './identity.js'
+import { rateLimited } from './limits.js'
 
-const MAX_ROOM_ID_LENGTH = 256
 const SOCKET_ID_LENGTH = 20
 
 /**
@@ -42,7 +42,10 @@ export interface Room {
 
 /** Names the rooms of one contract. */
 export class RoomNames {
-  constructor(private readonly codecs: ReadonlyMap<string, ValueCodec>) {}
+  constructor(
+    private readonly codecs: ReadonlyMap<string, ValueCodec>,
+    private readonly maxIdLength: number,
+  ) {}
 
   /** @throws RealtimeError `INVALID_PAYLOAD` for an unknown kind or an id that the contract does not allow. */
   fromDomain(kind: string, id: unknown): Room {
@@ -50,7 +53,7 @@ export class RoomNames {
     if (!coded.ok) {
       throw invalidRoom(kind, coded.issues[0]?.message)
     }
-    return toRoom(kind, id, coded.value)
+    return toRoom(kind, id, coded.value, this.maxIdLength)
   }
 
   /** @throws RealtimeError `INVALID_PAYLOAD`, as {@link fromDomain}. */
@@ -79,9 +82,9 @@ export class RoomNames {
   }
 }
 
-function toRoom(kind: string, id: unknown, wireId: unknown): Room {
-  if (typeof wireId !== 'string' || wireId.length > MAX_ROOM_ID_LENGTH) {
-    throw invalidRoom(kind, `an id is a text of at most ${MAX_ROOM_ID_LENGTH} characters`)
+function toRoom(kind: string, id: unknown, wireId: unknown, maxIdLength: number): Room {
+  if (typeof wireId !== 'string' || wireId.length > maxIdLength) {
+    throw invalidRoom(kind, `an id is a text of at most ${maxIdLength} characters`)
   }
   try {
     return { kind, id, wireId, name: toName(kind, encodeURIComponent(wireId)) }
@@ -132,6 +135,7 @@ export class Rooms<User extends BaseUser> {
     rules: { readonly [kind: string]: AnyRoomRule<User> | undefined },
     kinds: readonly string[],
     private readonly timeoutMs: number,
+    private readonly maxRooms: number,
   ) {
     this.#rules = new Map(Object.entries(rules).map(([kind, rule]) => [kind, checkRule(kind, rule, kinds) as RoomRule<User, unknown>]))
     if ([...this.#rules.values()].some(isVisible)) {
@@ -143,6 +147,10 @@ export class Rooms<User extends BaseUser> {
   /** @throws RealtimeError `FORBIDDEN`, or `INVALID_PAYLOAD` for what is no room. */
   async join(payload: unknown, connection: Connection<User>): Promise<JoinAnswer> {
     const room = this.#read(payload)
+    if (connection.joined().length >= this.maxRooms && !connection.isIn(room)) {
+      connection.allowance.refused()
+      throw rateLimited('roomsPerConnection', `A connection may join at most ${this.maxRooms} rooms; leave one first`)
+    }
     const rule = await this.#authorize(room, connection)
     await connection.join(room)
     return isVisible(rule) ? { members: this.members(room.name) } : {}

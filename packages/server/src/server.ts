@@ -2,7 +2,7 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Contract, SessionFields } from '@org/realtime-contracts'
-import { CONTROL, RealtimeError } from '@org/realtime-contracts/wire'
+import { CONTROL, type DisconnectNotice, RealtimeError } from '@org/realtime-contracts/wire'
 import { type Namespace, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
 import { attachTo, closeServer } from './attachment.js'
@@ -12,13 +12,15 @@ import { Delivery } from './delivery.js'
 import { Dispatcher } from './dispatch.js'
 import { type BaseUser, toAuthenticator } from './identity.js'
 import type { Presence, RealtimeServer } from './interface.js'
-import { boundedParser, MAX_FRAME_BYTES } from './limits.js'
+import { DEFAULT_LIMITS, type Limits, MAX_FRAME_BYTES } from './limits.js'
 import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } from './options.js'
 import { createOriginCheck, type OriginCheck, toCorsOrigin } from './origin.js'
+import { boundedParser } from './parser.js'
 import { checkUserIds, MemoryPresence } from './presence.js'
 import { toReport } from './report.js'
+import { MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
 import { RoomNames, Rooms, userRoom } from './rooms.js'
-import { type BufferLimits, boundClosing, type Transport, watchBuffer } from './transport.js'
+import { boundClosing, type Transport, watchBuffer } from './transport.js'
 
 const FLUSH_MS = 1_000
 // How long a peer may take to agree that a connection is closed.
@@ -45,8 +47,9 @@ class Realtime<User extends BaseUser> {
   readonly #report: Report
   readonly #refused: RefusalListener
   readonly #allowsOrigin: OriginCheck
-  readonly #bufferLimits: BufferLimits
-  readonly #connections = new Connections<User>()
+  readonly #limits: Limits
+  readonly #connections: Connections<User>
+  readonly #revocations: Revocations
   readonly #presence: MemoryPresence
   readonly #names: RoomNames
   readonly #rooms: Rooms<User>
@@ -68,7 +71,8 @@ class Realtime<User extends BaseUser> {
       rooms = {},
       handshakeTimeoutMs = 5_000,
       presence: { graceMs = 5_000 } = {},
-      limits,
+      limits = {},
+      revocations = new MemoryRevocationStore(),
       onRefused = () => {},
       onError,
     } = checkOptions(options)
@@ -80,16 +84,38 @@ class Realtime<User extends BaseUser> {
         this.#report(thrown, {})
       }
     }
-    this.#bufferLimits = { bufferedBytes: 8 * 1024 * 1024, bufferedPackets: 50_000, ...limits }
+    this.#limits = toLimits(limits)
     this.#allowsOrigin = createOriginCheck(cors)
     this.io = new SocketServer(this.#engineOptions(options, handshakeTimeoutMs))
     this.#namespace = this.io.of(options.namespace ?? '/')
     this.#presence = new MemoryPresence(graceMs, (error) => this.#report(error, {}))
-    this.#names = new RoomNames(contract.codec.rooms)
-    this.#rooms = new Rooms(this.#namespace, this.#names, this.#connections, this.#report, rooms, [...contract.codec.rooms.keys()], handshakeTimeoutMs)
+    this.#names = new RoomNames(contract.codec.rooms, this.#limits.roomIdLength)
+    this.#connections = new Connections(this.#limits.connectionsPerUser)
+    this.#rooms = new Rooms(
+      this.#namespace,
+      this.#names,
+      this.#connections,
+      this.#report,
+      rooms,
+      [...contract.codec.rooms.keys()],
+      handshakeTimeoutMs,
+      this.#limits.roomsPerConnection,
+    )
     this.#delivery = new Delivery(contract.codec.serverToClient, this.#namespace, this.#names, this.#connections)
-    this.#dispatcher = new Dispatcher(contract, this.#report)
-    this.#admission = new Admission(toAuthenticator(authenticate), contract.codec.session, handshakeTimeoutMs, this.#report, this.#refused)
+    this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report)
+    const authenticator = toAuthenticator(authenticate)
+    this.#revocations = new Revocations(revocations, authenticator.maxLifetimeMs)
+    this.#admission = new Admission(
+      authenticator,
+      this.#revocations,
+      this.#connections,
+      contract.codec.session,
+      this.#limits,
+      toRates(contract, this.#limits),
+      handshakeTimeoutMs,
+      this.#report,
+      this.#refused,
+    )
     this.presence = this.#publicPresence()
     this.#handleControlEvents()
     this.#admitClients()
@@ -126,6 +152,13 @@ class Realtime<User extends BaseUser> {
     userRoom(userId)
     for (const connection of this.#connections.of(userId, deviceId)) {
       connection.close({ code: 'DISCONNECTED', reason })
+    }
+  }
+
+  async revoke(revocation: Revocation): Promise<void> {
+    const isMeant = await this.#revocations.revoke(revocation)
+    for (const connection of this.#connections.those((each) => each.isProvedBy(isMeant))) {
+      connection.close({ code: 'REVOKED', reason: 'What was proved at the handshake has been revoked' })
     }
   }
 
@@ -208,8 +241,8 @@ class Realtime<User extends BaseUser> {
       pingInterval: pingIntervalMs,
       pingTimeout: pingTimeoutMs,
       connectTimeout: handshakeTimeoutMs + REFUSAL_MS,
-      maxHttpBufferSize: MAX_FRAME_BYTES,
-      parser: boundedParser,
+      maxHttpBufferSize: Math.max(MAX_FRAME_BYTES, 2 * this.#limits.payloadBytes),
+      parser: boundedParser(this.#limits),
       serveClient: false,
       allowEIO3: false,
       perMessageDeflate: false, // five times the CPU and 240 kB a connection
@@ -261,13 +294,20 @@ class Realtime<User extends BaseUser> {
     const { socket, device, user } = connection
     socket.use((packet, next) => {
       if (!socket.connected) return // it was disconnected, by what it sent just before perhaps
+      const tooFast = connection.allowance.take(packet[0])
+      if (tooFast !== undefined) {
+        this.#dispatcher.refuse(packet, tooFast, connection)
+        return
+      }
       // What only a bare listener of the application handles stays Socket.IO's.
       if (this.#leavesToSocketIo(packet[0], socket.listenerCount(packet[0]))) next()
       else this.#dispatcher.dispatch(packet, connection)
     })
-    const unwatch = watchBuffer(socket.conn, this.#bufferLimits, () => {
+    const unwatch = watchBuffer(socket.conn, this.#limits, () => {
       connection.close({ code: 'SLOW_CONSUMER', reason: 'The client does not read what it is sent fast enough', mayReturn: true })
     })
+    // What cannot be parsed ends the transport; the client is told before.
+    socket.on('error', ({ message }: Error) => socket.emit('$disconnect', { code: 'INVALID_PAYLOAD', reason: message } satisfies DisconnectNotice))
     socket.on('disconnect', () => {
       unwatch()
       this.#connections.remove(connection)
@@ -277,6 +317,7 @@ class Realtime<User extends BaseUser> {
     socket.emit('authenticated', connection.session)
     this.#presence.add(user.userId, socket.id, device)
     replaced?.close({ code: 'REPLACED', reason: 'The same device has connected again' })
+    connection.open()
   }
 
   #leavesToSocketIo(event: unknown, listeners: number): boolean {
@@ -315,6 +356,23 @@ class Realtime<User extends BaseUser> {
       members: async (kind: string, id: unknown) => this.#rooms.members(this.#names.fromDomain(kind, id).name),
     }
   }
+}
+
+function toLimits(given: Partial<Limits>): Limits {
+  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  return { ...DEFAULT_LIMITS, ...known, eventRates: { ...DEFAULT_LIMITS.eventRates, ...given.eventRates } }
+}
+
+/** How many of an event a connection may send in a second: what the options say, else the contract. */
+function toRates(contract: Contract, { eventRates }: Limits): ReadonlyMap<string, number> {
+  const declared = [...contract.codec.clientToServer.entries()].flatMap(([event, { perSecond }]) =>
+    perSecond === undefined ? [] : [[event, perSecond] as const],
+  )
+  const unknown = Object.keys(eventRates).find((event) => !(event in DEFAULT_LIMITS.eventRates) && contract.codec.clientToServer.get(event) === undefined)
+  if (unknown !== undefined) {
+    throw new TypeError(`limits.eventRates: the contract has no event ${JSON.stringify(unknown)} in clientToServer`)
+  }
+  return new Map([...declared, ...Object.entries(eventRates)])
 }
 
 function checkContract(contract: Contract): void {

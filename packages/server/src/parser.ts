@@ -1,0 +1,40 @@
+import { Decoder, Encoder, type Packet, PacketType, protocol } from 'socket.io-parser'
+import type { Limits } from './limits.js'
+
+// Socket.IO passes the elements of an event, or of an acknowledgement, as arguments: 100,000 of them overflow the stack,
+// where nothing could catch it. No event has as many as these.
+const MAX_ARGUMENTS = 64
+const ENVELOPE_BYTES = 256 // the event's name and all that is around the payload
+const MAX_BYTES_PER_CHARACTER = 3 // of a UTF-16 code unit, in UTF-8
+
+const oversized = new WeakSet<object>()
+
+/** Whether an event came in a frame larger than a payload may be. */
+export function isOversized(packet: readonly unknown[]): boolean {
+  return oversized.has(packet)
+}
+
+/** For Socket.IO's option `parser`: the same wire format, and a look at every packet before Socket.IO hands it on. */
+export function boundedParser({ payloadBytes, attachments }: Pick<Limits, 'payloadBytes' | 'attachments'>) {
+  class BoundedDecoder extends Decoder {
+    #bytes = 0
+
+    constructor() {
+      super({ maxAttachments: attachments })
+      // The first listener: what it does to a packet is done before Socket.IO's.
+      this.on('decoded', (packet: Packet) => {
+        if (!Array.isArray(packet.data)) return
+        if (packet.data.length > MAX_ARGUMENTS) packet.data.length = MAX_ARGUMENTS
+        if (this.#bytes > payloadBytes + ENVELOPE_BYTES) oversized.add(packet.data)
+      })
+    }
+
+    override add(chunk: unknown): void {
+      if (typeof chunk === 'string') {
+        this.#bytes = chunk.length * MAX_BYTES_PER_CHARACTER > payloadBytes ? Buffer.byteLength(chunk) : 0
+      }
+      super.add(chunk)
+    }
+  }
+  return { protocol, PacketType, Encoder, Decoder: BoundedDecoder }
+}

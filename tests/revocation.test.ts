@@ -1,0 +1,141 @@
+import { MemoryRevocationStore, type RevocationStore } from '@org/realtime-server'
+import { SignJWT } from 'jose'
+import { describe, expect, test, vi } from 'vitest'
+import { heard, refusalOf, SECRET, signToken, startServer, TRANSPORTS, until } from './harness.js'
+
+const unauthenticated = { code: 'UNAUTHENTICATED', message: expect.any(String) }
+
+function tokenOf(userId: string, { issuedAgoS = 10, tokenId = 't-1' } = {}): Promise<string> {
+  const nowS = Math.floor(Date.now() / 1000)
+  return new SignJWT({ role: 'member', email: 'a@example.com' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject(userId)
+    .setJti(tokenId)
+    .setIssuedAt(nowS - issuedAgoS)
+    .setExpirationTime(nowS + 3600)
+    .sign(new TextEncoder().encode(SECRET))
+}
+
+describe.each(TRANSPORTS)('over %s', (transport) => {
+  test('a revoked user is closed on every device, and the token lets nobody in again', async () => {
+    const server = await startServer({}, transport)
+    const token = await tokenOf('ada')
+    const [phone, laptop, other] = [server.stock({ token }), server.stock({ token }), server.stock({ token: await tokenOf('eve') })]
+    await Promise.all([phone, laptop, other].map((socket) => heard(socket, 'authenticated')))
+    const notices = Promise.all([heard(phone, '$disconnect'), heard(laptop, '$disconnect')])
+    await server.realtime.revoke({ userId: 'ada' })
+    expect(await notices).toMatchObject([{ code: 'REVOKED' }, { code: 'REVOKED' }])
+    expect(await refusalOf(server.stock({ token }))).toEqual(unauthenticated)
+    expect(other.connected).toBe(true)
+    await heard(server.stock({ token: await tokenOf('eve') }), 'authenticated')
+  })
+})
+
+test('a token that was issued after the revocation counts', async () => {
+  const server = await startServer()
+  await server.realtime.revoke({ userId: 'ada', before: Date.now() - 5_000 })
+  expect(await refusalOf(server.stock({ token: await tokenOf('ada', { issuedAgoS: 8 }) }))).toEqual(unauthenticated)
+  await heard(server.stock({ token: await tokenOf('ada', { issuedAgoS: 2 }) }), 'authenticated')
+})
+
+test('a connection whose token was issued after `before` stays', async () => {
+  const server = await startServer()
+  const older = server.stock({ token: await tokenOf('ada', { issuedAgoS: 60 }) })
+  const newer = server.stock({ token: await tokenOf('ada', { issuedAgoS: 5 }) })
+  await Promise.all([heard(older, 'authenticated'), heard(newer, 'authenticated')])
+  const gone = heard(older, 'disconnect')
+  await server.realtime.revoke({ userId: 'ada', before: new Date(Date.now() - 30_000) })
+  await gone
+  expect(await newer.emitWithAck('nothing')).toMatchObject({ error: { code: 'UNKNOWN_EVENT' } })
+})
+
+test('one token is revoked, and the others of its user count', async () => {
+  const server = await startServer()
+  const [lost, kept] = [await tokenOf('ada', { tokenId: 'lost' }), await tokenOf('ada', { tokenId: 'kept' })]
+  const [thief, owner] = [server.stock({ token: lost }), server.stock({ token: kept })]
+  await Promise.all([heard(thief, 'authenticated'), heard(owner, 'authenticated')])
+  const gone = heard(thief, 'disconnect')
+  await server.realtime.revoke({ tokenId: 'lost' })
+  await gone
+  expect(await refusalOf(server.stock({ token: lost }))).toEqual(unauthenticated)
+  expect(owner.connected).toBe(true)
+})
+
+test('a revoked token renews no connection', async () => {
+  const server = await startServer()
+  await server.realtime.revoke({ tokenId: 'lost' })
+  const stock = server.stock({ token: await tokenOf('ada', { tokenId: 'good' }) })
+  expect(await stock.emitWithAck('$authenticate', { token: await tokenOf('ada', { tokenId: 'lost' }) })).toMatchObject({ error: { code: 'UNAUTHENTICATED' } })
+})
+
+test.each([
+  ['revoke', (server: Awaited<ReturnType<typeof startServer>>) => server.realtime.revoke({ userId: 'ada' })],
+  ['disconnectUser', (server: Awaited<ReturnType<typeof startServer>>) => server.realtime.disconnectUser('ada')],
+])('%s reaches a handshake that is under way', async (_name, end) => {
+  let asked = false
+  let goOn = (): void => {}
+  const wait = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  class SlowStore extends MemoryRevocationStore {
+    override async revokedBefore(subjects: readonly string[]) {
+      const answer = await super.revokedBefore(subjects)
+      asked = true
+      await wait
+      return answer // as it was before the revocation
+    }
+  }
+  const server = await startServer({ revocations: new SlowStore() })
+  const refused = refusalOf(server.stock({ token: await signToken('ada') }))
+  await until(() => asked)
+  await end(server)
+  goOn()
+  expect(await refused).toMatchObject({ code: _name === 'revoke' ? 'REVOKED' : 'DISCONNECTED' })
+  expect(server.realtime.io.of('/').sockets.size).toBe(0)
+  expect(await server.realtime.presence.isOnline('ada')).toBe(false)
+})
+
+test('a function that says nothing of when it was issued lets a revoked user in again, since it was asked again', async () => {
+  const server = await startServer({ authenticate: () => ({ userId: 'ada', role: 'member' }) })
+  const stock = server.stock({})
+  await heard(stock, 'authenticated')
+  const gone = heard(stock, 'disconnect')
+  await server.realtime.revoke({ userId: 'ada' })
+  await gone
+  await heard(server.stock({}), 'authenticated')
+})
+
+test('a store that fails keeps everybody out for now, and is reported', async () => {
+  const store: RevocationStore = { revoke: async () => {}, revokedBefore: () => Promise.reject(new Error('store down')) }
+  const server = await startServer({ revocations: store })
+  expect(await refusalOf(server.stock({ token: await signToken('ada') }))).toMatchObject({ code: 'UNAVAILABLE' })
+  expect(server.errors).toMatchObject([{ message: 'store down' }])
+})
+
+test('a revocation is remembered for as long as a token could live, and then forgotten', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  try {
+    const store = new MemoryRevocationStore()
+    await store.revoke('user:ada', 1000, Date.now() + 60_000)
+    vi.setSystemTime(Date.now() + 59_000)
+    await store.revoke('user:eve', 1000, Date.now() + 1_000_000)
+    expect(await store.revokedBefore(['user:ada', 'user:bob'])).toEqual([1000, undefined])
+    vi.setSystemTime(Date.now() + 120_000)
+    await store.revoke('user:eve', 500, Date.now())
+    expect(await store.revokedBefore(['user:ada', 'user:eve'])).toEqual([undefined, 1000])
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test.each<[string, object]>([
+  ['neither a user nor a token', {}],
+  ['both', { userId: 'ada', tokenId: 't' }],
+  ['an id that can be nobody', { userId: 'a b' }],
+  ['an empty token id', { tokenId: '' }],
+  ['a time that is none', { userId: 'ada', before: Number.NaN }],
+  ['a date that is none', { userId: 'ada', before: new Date('x') }],
+])('a revocation of %s is a TypeError', async (_case, revocation) => {
+  const server = await startServer()
+  await expect(server.realtime.revoke(revocation as never)).rejects.toThrow(TypeError)
+})
