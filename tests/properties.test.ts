@@ -23,7 +23,7 @@ async function send(packet: readonly unknown[], waits: boolean): Promise<Sent> {
   const dispatcher = new Dispatcher(contract, DEFAULT_LIMITS, (error) => reports.push(error))
   dispatcher.on('echo', [], ({ payload }) => payload)
   dispatcher.on('take', [async (_context, next) => next()], ({ fail }) => {
-    throw fail('LOCKED' as never)
+    throw fail('FORBIDDEN')
   })
   dispatcher.control('$join', async (payload) => ({ got: typeof payload }))
   const allowance = new Allowance(DEFAULT_LIMITS, new Map(), () => {})
