@@ -16,6 +16,7 @@ import { checkTimeout, findNonJson, MAX_DEPTH } from '@org/realtime-contracts/wi
 import type { Namespace } from 'socket.io'
 import type { Connections } from './connection.js'
 import type { BaseUser } from './identity.js'
+import { isOversized } from './parser.js'
 import { deviceRoom, type RoomNames, userRoom } from './rooms.js'
 
 /** Reserved for what a later version can say about one emit. */
@@ -140,7 +141,7 @@ function toDeviceAnswer(event: string, codecs: EventBorder, deviceId: string, ou
     return { deviceId, status: 'silent' }
   }
   // What a client answers is as little trusted as what it sends.
-  const answer = findNonJson(outcome.answer, MAX_DEPTH) === undefined ? outcome.answer : undefined
+  const answer = isOversized(outcome.answer) || findNonJson(outcome.answer, MAX_DEPTH) !== undefined ? undefined : outcome.answer
   try {
     return { deviceId, status: 'answered', data: codecs.decodeReply(event, answer) }
   } catch (error) {

@@ -111,9 +111,10 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
   }
 
   #open(packet: readonly unknown[], sender: S): { readonly answer: Answer; readonly args: unknown[] } {
-    const [event, ...args] = packet
-    const acknowledge = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledge) : undefined
-    return { answer: new Answer(typeof event === 'string' ? event : '', acknowledge, sender, this.report), args }
+    const acknowledge = typeof packet.at(-1) === 'function' ? (packet.at(-1) as Acknowledge) : undefined
+    const [event, ...args] = acknowledge === undefined ? packet : packet.slice(0, -1)
+    const name = typeof event === 'string' ? event.slice(0, this.limits.eventNameLength) : ''
+    return { answer: new Answer(name, acknowledge, sender, this.report), args }
   }
 
   #call(route: Route<User>, inbound: Inbound, answer: Answer, sender: S): void {
@@ -192,7 +193,9 @@ const MAX_META_LENGTH = 128
 
 function isMeta(value: unknown): value is EventMeta {
   return (
-    isObject(value) && ['key', 'trace'].every((name) => value[name] === undefined || (typeof value[name] === 'string' && value[name].length <= MAX_META_LENGTH))
+    isObject(value) &&
+    !ArrayBuffer.isView(value) &&
+    ['key', 'trace'].every((name) => value[name] === undefined || (typeof value[name] === 'string' && value[name].length <= MAX_META_LENGTH))
   )
 }
 

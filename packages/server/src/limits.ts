@@ -1,3 +1,4 @@
+import type { Contract } from '@org/realtime-contracts'
 import { MAX_DEPTH, RealtimeError } from '@org/realtime-contracts/wire'
 import type { BufferLimits } from './transport.js'
 
@@ -48,6 +49,24 @@ export const DEFAULT_LIMITS: Limits = {
   roomsPerConnection: 256,
   connectionsPerUser: 100,
   refusals: 500,
+}
+
+/** What is given, and the default of what is not. */
+export function toLimits(given: Partial<Limits>): Limits {
+  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  return { ...DEFAULT_LIMITS, ...known, eventRates: { ...DEFAULT_LIMITS.eventRates, ...given.eventRates } }
+}
+
+/** How many of an event a connection may send in a second: what the options say, else the contract. @throws TypeError for a rate of no event. */
+export function toRates(contract: Contract, { eventRates }: Limits): ReadonlyMap<string, number> {
+  const declared = [...contract.codec.clientToServer.entries()].flatMap(([event, { perSecond }]) =>
+    perSecond === undefined ? [] : [[event, perSecond] as const],
+  )
+  const unknown = Object.keys(eventRates).find((event) => !(event in DEFAULT_LIMITS.eventRates) && contract.codec.clientToServer.get(event) === undefined)
+  if (unknown !== undefined) {
+    throw new TypeError(`limits.eventRates: the contract has no event ${JSON.stringify(unknown)} in clientToServer`)
+  }
+  return new Map([...declared, ...Object.entries(eventRates)])
 }
 
 const FORGIVEN_PER_SECOND = 10

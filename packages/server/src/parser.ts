@@ -9,9 +9,9 @@ const MAX_BYTES_PER_CHARACTER = 3 // of a UTF-16 code unit, in UTF-8
 
 const oversized = new WeakSet<object>()
 
-/** Whether an event came in a frame larger than a payload may be. */
-export function isOversized(packet: readonly unknown[]): boolean {
-  return oversized.has(packet)
+/** Whether an event, or an answer, came in a frame larger than a payload may be. */
+export function isOversized(received: unknown): boolean {
+  return typeof received === 'object' && received !== null && oversized.has(received)
 }
 
 /** For Socket.IO's option `parser`: the same wire format, and a look at every packet before Socket.IO hands it on. */
@@ -25,7 +25,10 @@ export function boundedParser({ payloadBytes, attachments }: Pick<Limits, 'paylo
       this.on('decoded', (packet: Packet) => {
         if (!Array.isArray(packet.data)) return
         if (packet.data.length > MAX_ARGUMENTS) packet.data.length = MAX_ARGUMENTS
-        if (this.#bytes > payloadBytes + ENVELOPE_BYTES) oversized.add(packet.data)
+        if (this.#bytes > payloadBytes + ENVELOPE_BYTES) {
+          const [answer] = packet.data
+          oversized.add(packet.type === PacketType.ACK && typeof answer === 'object' && answer !== null ? answer : packet.data)
+        }
       })
     }
 

@@ -12,7 +12,7 @@ import { Delivery } from './delivery.js'
 import { Dispatcher } from './dispatch.js'
 import { type BaseUser, toAuthenticator } from './identity.js'
 import type { Presence, RealtimeServer } from './interface.js'
-import { DEFAULT_LIMITS, type Limits, MAX_FRAME_BYTES } from './limits.js'
+import { type Limits, MAX_FRAME_BYTES, toLimits, toRates } from './limits.js'
 import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } from './options.js'
 import { createOriginCheck, type OriginCheck, toCorsOrigin } from './origin.js'
 import { boundedParser } from './parser.js'
@@ -20,7 +20,7 @@ import { checkUserIds, MemoryPresence } from './presence.js'
 import { toReport } from './report.js'
 import { MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
 import { RoomNames, Rooms, userRoom } from './rooms.js'
-import { boundClosing, type Transport, watchBuffer } from './transport.js'
+import { boundClosing, endUnused, type Transport, watchBuffer } from './transport.js'
 
 const FLUSH_MS = 1_000
 // How long a peer may take to agree that a connection is closed.
@@ -40,6 +40,8 @@ export function createRealtimeServer<const C extends Contract, User extends Base
   return new Realtime<User>(contract, options as unknown as RealtimeServerOptions<Contract, User>) as unknown as RealtimeServer<C, User>
 }
 
+const UNREADABLE: DisconnectNotice = { code: 'INVALID_PAYLOAD', reason: 'What was sent is no packet of Socket.IO, or has too many attachments' }
+
 class Realtime<User extends BaseUser> {
   readonly io: SocketServer
   readonly presence: Presence<Contract>
@@ -48,6 +50,7 @@ class Realtime<User extends BaseUser> {
   readonly #refused: RefusalListener
   readonly #allowsOrigin: OriginCheck
   readonly #limits: Limits
+  readonly #handshakeTimeoutMs: number
   readonly #connections: Connections<User>
   readonly #revocations: Revocations
   readonly #presence: MemoryPresence
@@ -85,6 +88,7 @@ class Realtime<User extends BaseUser> {
       }
     }
     this.#limits = toLimits(limits)
+    this.#handshakeTimeoutMs = handshakeTimeoutMs
     this.#allowsOrigin = createOriginCheck(cors)
     this.io = new SocketServer(this.#engineOptions(options, handshakeTimeoutMs))
     this.#namespace = this.io.of(options.namespace ?? '/')
@@ -307,9 +311,10 @@ class Realtime<User extends BaseUser> {
       connection.close({ code: 'SLOW_CONSUMER', reason: 'The client does not read what it is sent fast enough', mayReturn: true })
     })
     // What cannot be parsed ends the transport; the client is told before.
-    socket.on('error', ({ message }: Error) => socket.emit('$disconnect', { code: 'INVALID_PAYLOAD', reason: message } satisfies DisconnectNotice))
+    socket.on('error', () => socket.emit('$disconnect', UNREADABLE))
     socket.on('disconnect', () => {
       unwatch()
+      endUnused(this.#handshakeTimeoutMs + REFUSAL_MS, socket)
       this.#connections.remove(connection)
       this.#presence.remove(user.userId, socket.id)
     })
@@ -356,23 +361,6 @@ class Realtime<User extends BaseUser> {
       members: async (kind: string, id: unknown) => this.#rooms.members(this.#names.fromDomain(kind, id).name),
     }
   }
-}
-
-function toLimits(given: Partial<Limits>): Limits {
-  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  return { ...DEFAULT_LIMITS, ...known, eventRates: { ...DEFAULT_LIMITS.eventRates, ...given.eventRates } }
-}
-
-/** How many of an event a connection may send in a second: what the options say, else the contract. */
-function toRates(contract: Contract, { eventRates }: Limits): ReadonlyMap<string, number> {
-  const declared = [...contract.codec.clientToServer.entries()].flatMap(([event, { perSecond }]) =>
-    perSecond === undefined ? [] : [[event, perSecond] as const],
-  )
-  const unknown = Object.keys(eventRates).find((event) => !(event in DEFAULT_LIMITS.eventRates) && contract.codec.clientToServer.get(event) === undefined)
-  if (unknown !== undefined) {
-    throw new TypeError(`limits.eventRates: the contract has no event ${JSON.stringify(unknown)} in clientToServer`)
-  }
-  return new Map([...declared, ...Object.entries(eventRates)])
 }
 
 function checkContract(contract: Contract): void {

@@ -72,6 +72,15 @@ export function endWithin(ms: number, transport: Transport): void {
   }, ms).unref()
 }
 
+/** Ends a transport that a client has left open, unless it connects to a namespace again in that time, as Socket.IO does after opening. */
+export function endUnused(ms: number, { client, conn }: Socket): void {
+  const timer = setTimeout(() => {
+    const namespaces: unknown = Reflect.get(client, 'nsps')
+    if (namespaces instanceof Map && namespaces.size === 0) conn.close()
+  }, ms).unref()
+  conn.once('close', () => clearTimeout(timer))
+}
+
 function hasTerminate(value: unknown): value is { terminate(): void } {
   return typeof value === 'object' && value !== null && 'terminate' in value && typeof value.terminate === 'function'
 }
