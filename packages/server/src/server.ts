@@ -10,12 +10,12 @@ import { type Connection, Connections } from './connection.js'
 import type { Middleware, Report } from './context.js'
 import { Delivery } from './delivery.js'
 import { Dispatcher } from './dispatch.js'
+import { toEngineOptions } from './engine.js'
 import { type BaseUser, toAuthenticator } from './identity.js'
 import type { Presence, RealtimeServer } from './interface.js'
-import { type Limits, MAX_FRAME_BYTES, toLimits, toRates } from './limits.js'
+import { type Limits, toLimits, toRates } from './limits.js'
 import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } from './options.js'
-import { createOriginCheck, type OriginCheck, toCorsOrigin } from './origin.js'
-import { boundedParser } from './parser.js'
+import { createOriginCheck, type OriginCheck } from './origin.js'
 import { checkUserIds, MemoryPresence } from './presence.js'
 import { toReport } from './report.js'
 import { MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
@@ -90,7 +90,7 @@ class Realtime<User extends BaseUser> {
     this.#limits = toLimits(limits)
     this.#handshakeTimeoutMs = handshakeTimeoutMs
     this.#allowsOrigin = createOriginCheck(cors)
-    this.io = new SocketServer(this.#engineOptions(options, handshakeTimeoutMs))
+    this.io = new SocketServer(toEngineOptions(options, this.#limits, handshakeTimeoutMs, (request) => this.#refuseRequest(request)))
     this.#namespace = this.io.of(options.namespace ?? '/')
     this.#presence = new MemoryPresence(graceMs, (error) => this.#report(error, {}))
     this.#names = new RoomNames(contract.codec.rooms, this.#limits.roomIdLength)
@@ -234,27 +234,6 @@ class Realtime<User extends BaseUser> {
     const untilMs = Date.now() + FLUSH_MS
     while (this.#detach !== undefined && this.io.engine.clientsCount > 0 && Date.now() < untilMs) {
       await delay(FLUSH_POLL_MS)
-    }
-  }
-
-  #engineOptions(options: RealtimeServerOptions<Contract, User>, handshakeTimeoutMs: number) {
-    const { path = '/socket.io/', transports = ['polling', 'websocket'], pingIntervalMs = 25_000, pingTimeoutMs = 20_000, cors = {} } = options
-    return {
-      path,
-      transports: [...transports],
-      pingInterval: pingIntervalMs,
-      pingTimeout: pingTimeoutMs,
-      connectTimeout: handshakeTimeoutMs + REFUSAL_MS,
-      maxHttpBufferSize: Math.max(MAX_FRAME_BYTES, 2 * this.#limits.payloadBytes),
-      parser: boundedParser(this.#limits),
-      serveClient: false,
-      allowEIO3: false,
-      perMessageDeflate: false, // five times the CPU and 240 kB a connection
-      ...(cors.origin !== undefined && { cors: { origin: toCorsOrigin(cors.origin), credentials: cors.credentials ?? false } }),
-      allowRequest: (request: Parameters<OriginCheck>[0], decide: (error: string | null | undefined, success: boolean) => void) => {
-        const refused = this.#refuseRequest(request)
-        decide(refused, refused === undefined)
-      },
     }
   }
 
