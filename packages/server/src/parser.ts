@@ -14,8 +14,15 @@ export function isOversized(received: unknown): boolean {
   return typeof received === 'object' && received !== null && oversized.has(received)
 }
 
+interface SocketParser {
+  readonly protocol: number
+  readonly PacketType: typeof PacketType
+  readonly Encoder: typeof Encoder
+  readonly Decoder: new () => Decoder
+}
+
 /** For Socket.IO's option `parser`: the same wire format, and a look at every packet before Socket.IO hands it on. */
-export function boundedParser({ payloadBytes, attachments }: Pick<Limits, 'payloadBytes' | 'attachments'>) {
+export function boundedParser({ payloadBytes, attachments }: Pick<Limits, 'payloadBytes' | 'attachments'>): SocketParser {
   class BoundedDecoder extends Decoder {
     #bytes = 0
 
