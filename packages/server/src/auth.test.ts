@@ -1,5 +1,6 @@
 import { createHmac, createPrivateKey, generateKeyPairSync, sign as signBytes } from 'node:crypto'
 import { createServer } from 'node:http'
+import { inspect } from 'node:util'
 import { exportJWK, SignJWT } from 'jose'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod'
@@ -308,6 +309,60 @@ describe('a key set', () => {
     expect(await codeOf(authenticator, token)).toBe('UNAVAILABLE')
     state.up = true
     expect(await codeOf(authenticator, token)).toBe('let in')
+  })
+
+  const signWithoutKid = () => new SignJWT({ sub: 'ada' }).setProtectedHeader({ alg: 'RS256' }).setExpirationTime('1h').sign(rsa.privateKey)
+
+  test('in which several keys match is tried key by key, and used while it cannot be fetched', async () => {
+    const { state, url } = await serveKeys()
+    const other = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    state.keys = [
+      { ...(await exportJWK(other.publicKey)), kid: 'one' },
+      { ...(await exportJWK(rsa.publicKey)), kid: 'two' },
+    ]
+    const authenticator = jwt({ ...any, jwks: url, algorithms: ['RS256'] })
+    expect(await codeOf(authenticator, await signWithoutKid())).toBe('let in')
+    state.up = false
+    onTestFinished(() => void vi.useRealTimers())
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 20 * 60_000 })
+    expect(await codeOf(authenticator, await signWithoutKid())).toBe('let in')
+  })
+
+  test('with a key that is broken or weak is no outage, and hinders no other key', async () => {
+    const { state, url } = await serveKeys()
+    state.keys = [
+      { kty: 'RSA', kid: 'broken', e: 'AQAB' },
+      { ...(await exportJWK(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey)), kid: 'weak' },
+    ]
+    const authenticator = jwt({ ...any, jwks: url, algorithms: ['RS256'] })
+    expect(await codeOf(authenticator, await sign('broken'))).toBe('UNAUTHENTICATED')
+    expect(await codeOf(authenticator, await sign('weak'))).toBe('UNAUTHENTICATED')
+    state.keys.push({ ...(await exportJWK(rsa.publicKey)), kid: 'new' })
+    onTestFinished(() => void vi.useRealTimers())
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 })
+    expect(await codeOf(authenticator, await sign('broken'))).toBe('UNAUTHENTICATED')
+    expect(await codeOf(authenticator, await sign('new'))).toBe('let in')
+    expect(await codeOf(authenticator, await signWithoutKid())).toBe('let in')
+  })
+
+  test('is fetched again for a key it does not have, and once however many ask', async () => {
+    const { state, url } = await serveKeys()
+    state.keys = [{ ...(await exportJWK(ec.publicKey)), kid: 'old' }]
+    const authenticator = jwt({ ...any, jwks: url, algorithms: ['RS256'] })
+    expect(await codeOf(authenticator, await sign('new'))).toBe('UNAUTHENTICATED')
+    state.keys = [{ ...(await exportJWK(rsa.publicKey)), kid: 'new' }]
+    onTestFinished(() => void vi.useRealTimers())
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 })
+    const token = await sign('new')
+    expect(await Promise.all(Array.from({ length: 20 }, () => codeOf(authenticator, token)))).toEqual(Array(20).fill('let in'))
+    expect(state.fetches).toBe(2)
+  })
+
+  test('a refusal holds no claims', async () => {
+    const error: unknown = await jwt({ secret: SECRET, issuer: 'https://id.example.com', audience: false })
+      .authenticate({ token: forge({ ...good(), email: 'ada@example.com', iss: 'x' }), headers: {}, address: '' })
+      .catch((thrown: unknown) => thrown)
+    expect(inspect(error, { depth: 5 })).not.toContain('ada@example.com')
   })
 
   test('is never taken from where a token says', async () => {

@@ -127,7 +127,8 @@ async function verifyWithKeySet(token: string, getKey: JWTVerifyGetKey, checks: 
       try {
         return (await jwtVerify(token, key, checks)).payload
       } catch (failure) {
-        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure
+        // Any other failure is that of this key: the next one may have signed it.
+        if (failure instanceof errors.JWTExpired || failure instanceof errors.JWTClaimValidationFailed) throw failure
       }
     }
     throw new errors.JWSSignatureVerificationFailed()
@@ -180,31 +181,40 @@ function toMaxLifetimeS(maxLifetimeMs: number = DEFAULT_MAX_LIFETIME_MS): number
 }
 
 /** A key set that cannot be had is a fault of the server, not of the token; for a while, the last one will do. */
-function fetchingKeys(keySet: ReturnType<typeof createRemoteJWKSet>): JWTVerifyGetKey {
-  let seenAtMs = 0
+function fetchingKeys(remote: ReturnType<typeof createRemoteJWKSet>): JWTVerifyGetKey {
+  let keys: JWTVerifyGetKey | undefined
+  let fetchedAtMs = 0
   let failedAtMs = 0
-  let stale: JWTVerifyGetKey | undefined
-  return async (header, token) => {
-    const nowMs = Date.now()
-    if (stale !== undefined && nowMs - failedAtMs < FETCH_COOLDOWN_MS && nowMs - seenAtMs < STALE_KEYS_MS) {
-      return stale(header, token)
-    }
+
+  async function fetchKeys(): Promise<JWTVerifyGetKey> {
     try {
-      const key = await keySet(header, token)
-      seenAtMs = nowMs
-      stale = undefined
-      return key
+      await remote.reload() // one fetch, however many wait for it
+      fetchedAtMs = Date.now()
+      failedAtMs = 0
     } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys || error instanceof errors.JOSENotSupported) {
-        throw error // the token's fault
-      }
-      const last = keySet.jwks()
-      if (last === undefined || nowMs - seenAtMs >= STALE_KEYS_MS) {
+      failedAtMs = Date.now()
+      if (failedAtMs - fetchedAtMs >= STALE_KEYS_MS) {
         throw new RealtimeError('UNAVAILABLE', 'The key set cannot be fetched now', { cause: error })
       }
-      failedAtMs = nowMs
-      stale = createLocalJWKSet(last)
-      return stale(header, token)
+    }
+    keys = createLocalJWKSet(remote.jwks() ?? { keys: [] })
+    return keys
+  }
+
+  /** Not again for a while after a fetch, whatever came of it, as long as there are keys that may be used. */
+  function mayFetch(): boolean {
+    const nowMs = Date.now()
+    return !remote.coolingDown && (nowMs - failedAtMs >= FETCH_COOLDOWN_MS || nowMs - fetchedAtMs >= STALE_KEYS_MS)
+  }
+
+  return async (header, token) => {
+    const current = keys === undefined || (!remote.fresh && mayFetch()) ? await fetchKeys() : keys
+    try {
+      return await current(header, token)
+    } catch (error) {
+      // An issuer may have a key that was not there before. What else goes wrong is the token's fault, or its key's.
+      if (!(error instanceof errors.JWKSNoMatchingKey) || !mayFetch()) throw error
+      return (await fetchKeys())(header, token)
     }
   }
 }
@@ -217,7 +227,7 @@ async function refusing<T>(verification: Promise<T>): Promise<T> {
       throw error
     }
     // Reached only once the signature holds, so it tells a stranger nothing.
-    throw error instanceof errors.JWTExpired ? expired() : refusal(error)
+    throw error instanceof errors.JWTExpired ? expired() : refusal(String(error)) // jose's own error may hold the claims
   }
 }
 
@@ -237,6 +247,9 @@ function assertWellFormed(token: string | undefined): string {
   if (parts.length !== 3 || !parts.every(isCanonicalBase64Url)) {
     throw refusal('not three parts of canonical base64url')
   }
+  if (parts.slice(0, 2).some(startsWithByteOrderMark)) {
+    throw refusal('a byte order mark')
+  }
   const header = parseHeader(parts[0]!)
   if (header === undefined || 'crit' in header || 'b64' in header) {
     throw refusal('a header that is not an object, or one with crit or b64')
@@ -246,6 +259,11 @@ function assertWellFormed(token: string | undefined): string {
 
 function isCanonicalBase64Url(part: string): boolean {
   return part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part
+}
+
+/** Three bytes that some readers of JSON skip and others do not. */
+function startsWithByteOrderMark(part: string): boolean {
+  return part.startsWith('77u_')
 }
 
 function parseHeader(part: string): object | undefined {
