@@ -187,3 +187,19 @@ test('a transport that goes on asking to be let in is ended', async () => {
   await until(() => closed)
   expect(refusals.length).toBeLessThanOrEqual(11)
 })
+
+test('a client that leaves and comes back on one transport leaves no listeners on it', async () => {
+  const server = await startServer({ limits: { connectionsPerUser: 1 } })
+  const stock = server.stock({ token: await signToken('ada') })
+  const other = stock.io.socket('/other') // keeps the transport open
+  const listeners: number[] = []
+  for (let time = 0; time < 5; time++) {
+    await heard(stock, 'authenticated')
+    listeners.push(...[...server.realtime.io.of('/').sockets.values()].map(({ conn }) => conn.listenerCount('close')))
+    stock.disconnect()
+    await until(() => server.realtime.io.of('/').sockets.size === 0)
+    stock.connect()
+  }
+  other.disconnect()
+  expect(new Set(listeners).size).toBe(1)
+})

@@ -84,7 +84,9 @@ export class Admission<User extends BaseUser> {
     const device: Device = { id: handshake?.device ?? socket.id }
     const connection = new Connection(socket, device, authentication, this.sessionCodec, this.limits, this.rates)
     this.connections.expect(connection)
-    socket.conn.once('close', () => this.connections.remove(connection)) // one that goes before it is in is not heard to disconnect
+    const remove = (): void => this.connections.remove(connection)
+    socket.conn.once('close', remove) // one that goes before it is in is not heard to disconnect
+    socket.once('disconnect', () => socket.conn.off('close', remove))
     try {
       // Asked once it can be found: what is revoked from here on closes it.
       await this.#refuseRevoked(authentication)
@@ -92,7 +94,8 @@ export class Admission<User extends BaseUser> {
       if (connection.ended !== undefined) throw new RealtimeError(connection.ended.code, connection.ended.reason)
       return connection
     } catch (error) {
-      this.connections.remove(connection)
+      remove()
+      socket.conn.off('close', remove)
       throw error
     }
   }

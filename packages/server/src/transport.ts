@@ -74,11 +74,11 @@ export function endWithin(ms: number, transport: Transport): void {
 
 /** Ends a transport that a client has left open, unless it connects to a namespace again in that time, as Socket.IO does after opening. */
 export function endUnused(ms: number, { client, conn }: Socket): void {
-  const timer = setTimeout(() => {
+  if (conn.readyState !== 'open') return
+  setTimeout(() => {
     const namespaces: unknown = Reflect.get(client, 'nsps')
     if (namespaces instanceof Map && namespaces.size === 0) conn.close()
   }, ms).unref()
-  conn.once('close', () => clearTimeout(timer))
 }
 
 function hasTerminate(value: unknown): value is { terminate(): void } {
