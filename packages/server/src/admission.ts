@@ -8,7 +8,9 @@ import { type Limits, Rate } from './limits.js'
 import type { Revocations } from './revocation.js'
 import { deviceRoom, userRoom } from './rooms.js'
 
-const HANDSHAKES_PER_SECOND = 10 // on one transport, which a client mostly uses for one
+// On one transport, which a client mostly uses for one; a page that leaves and comes back uses it for a few.
+const HANDSHAKES_PER_SECOND = 10
+const HANDSHAKES_AT_ONCE = 50
 
 /** Told of a client that was not let in: `error.cause` has the reason, which the client is not told. */
 export type RefusalListener = (error: RealtimeError, client: { readonly address: string; readonly origin: string | undefined }) => void
@@ -110,7 +112,7 @@ export class Admission<User extends BaseUser> {
 
   /** Each handshake costs a check; a transport that goes on asking is ended. */
   #count(transport: Socket['conn']): void {
-    const rate = this.#handshakes.get(transport) ?? new Rate(HANDSHAKES_PER_SECOND)
+    const rate = this.#handshakes.get(transport) ?? new Rate(HANDSHAKES_PER_SECOND, HANDSHAKES_AT_ONCE)
     this.#handshakes.set(transport, rate)
     if (rate.take() > 0) transport.close()
   }
