@@ -68,6 +68,30 @@ test('a revoked token renews no connection', async () => {
   expect(await stock.emitWithAck('$authenticate', { token: await tokenOf('ada', { tokenId: 'lost' }) })).toMatchObject({ error: { code: 'UNAUTHENTICATED' } })
 })
 
+test('a token that is revoked while a connection renews with it ends the connection', async () => {
+  let asked = 0
+  let goOn = (): void => {}
+  const wait = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  class SlowStore extends MemoryRevocationStore {
+    override async revokedBefore(subjects: readonly string[]) {
+      const answer = await super.revokedBefore(subjects)
+      if (++asked === 2) await wait
+      return answer // as it was before the revocation
+    }
+  }
+  const server = await startServer({ revocations: new SlowStore() })
+  const stock = server.stock({ token: await tokenOf('ada', { tokenId: 'old' }) })
+  await heard(stock, 'authenticated')
+  const notice = heard(stock, '$disconnect')
+  stock.emit('$authenticate', { token: await tokenOf('ada', { tokenId: 'new' }) })
+  await until(() => asked === 2)
+  await server.realtime.revoke({ tokenId: 'new' })
+  goOn()
+  expect(await notice).toMatchObject({ code: 'REVOKED' })
+})
+
 test.each([
   ['revoke', (server: Awaited<ReturnType<typeof startServer>>) => server.realtime.revoke({ userId: 'ada' })],
   ['disconnectUser', (server: Awaited<ReturnType<typeof startServer>>) => server.realtime.disconnectUser('ada')],

@@ -67,13 +67,18 @@ export class Admission<User extends BaseUser> {
     const authentication = await this.#identify(connection.socket, token).catch((error: unknown) => {
       throw this.#toRefusal(error)
     })
-    await this.#refuseRevoked(authentication).catch((error: unknown) => {
-      throw this.#toRefusal(error)
-    })
     if (authentication.user.userId !== connection.user.userId) {
       const reason = 'The new token is for another user'
       setImmediate(() => connection.close({ code: 'REVOKED', reason })) // once the answer is out
       throw new RealtimeError('REVOKED', reason)
+    }
+    const settle = connection.consider(authentication)
+    try {
+      await this.#refuseRevoked(authentication)
+    } catch (error) {
+      throw this.#toRefusal(error)
+    } finally {
+      settle()
     }
     connection.renew(authentication)
     return connection.session

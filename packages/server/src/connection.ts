@@ -23,6 +23,7 @@ export interface CloseReason extends DisconnectNotice {
 export class Connection<User extends BaseUser> implements Sender<User> {
   #authentication: Authentication<User>
   #provedAtMs = Date.now()
+  #candidate: Authentication<User> | undefined
   #open = false
   #ended: CloseReason | undefined
   readonly allowance: Allowance
@@ -67,8 +68,17 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     this.#provedAtMs = Date.now()
   }
 
+  /** Whether that is what it was let in by, or is about to go on by. */
   isProvedBy(test: (authentication: Authentication<User>, provedAtMs: number) => boolean): boolean {
-    return test(this.#authentication, this.#provedAtMs)
+    return test(this.#authentication, this.#provedAtMs) || (this.#candidate !== undefined && test(this.#candidate, Date.now()))
+  }
+
+  /** A new proof is looked at: what is revoked meanwhile finds it. @returns a function that ends that. */
+  consider(candidate: Authentication<User>): () => void {
+    this.#candidate = candidate
+    return () => {
+      this.#candidate = undefined
+    }
   }
 
   /** Why it was closed before the client was told that it is in; nobody lets it in then. */
