@@ -1,3 +1,4 @@
+import { MemoryRevocationStore } from '@org/realtime-server'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { collect, heard, refusalOf, signToken, startServer, TRANSPORTS, until } from './harness.js'
@@ -202,4 +203,36 @@ test('a client that leaves and comes back on one transport leaves no listeners o
   }
   other.disconnect()
   expect(new Set(listeners).size).toBe(1)
+})
+
+test.each(['while it is authenticated', 'while revocations are looked up'])('a client that goes %s counts no longer', async (when) => {
+  let waiting = (): void => {}
+  let arrived = false
+  const pause = async (here: string): Promise<void> => {
+    if (here !== when || arrived) return
+    arrived = true
+    await new Promise<void>((resolve) => {
+      waiting = resolve
+    })
+  }
+  class PausingStore extends MemoryRevocationStore {
+    override async revokedBefore(subjects: readonly string[]) {
+      await pause('while revocations are looked up')
+      return super.revokedBefore(subjects)
+    }
+  }
+  const server = await startServer({
+    limits: { connectionsPerUser: 1 },
+    revocations: new PausingStore(),
+    authenticate: async () => {
+      await pause('while it is authenticated')
+      return { userId: 'ada', role: 'member' }
+    },
+  })
+  const first = server.stock({})
+  await until(() => arrived)
+  first.disconnect()
+  await until(() => server.realtime.io.engine.clientsCount === 0)
+  waiting()
+  await heard(server.stock({}), 'authenticated')
 })

@@ -88,6 +88,8 @@ export class Admission<User extends BaseUser> {
     const auth = socket.handshake.auth
     const handshake = parseHandshake(auth['realtime'])
     const authentication = await this.#identify(socket, toToken(auth['token']) ?? bearerToken(socket.handshake.headers.authorization))
+    // One that has gone meanwhile would be counted for ever: its end has been told already.
+    if (socket.conn.readyState !== 'open') throw new RealtimeError('DISCONNECTED', 'The client has gone')
     const device: Device = { id: handshake?.device ?? socket.id }
     const connection = new Connection(socket, device, authentication, this.sessionCodec, this.limits, this.rates)
     this.connections.expect(connection)
