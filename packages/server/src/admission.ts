@@ -40,7 +40,10 @@ export class Admission<User extends BaseUser> {
    */
   async admit(socket: Socket): Promise<ExtendedError | undefined> {
     const transport = socket.conn
-    this.#count(transport)
+    if (this.#isTooFast(transport)) {
+      transport.close()
+      return toConnectError(new RealtimeError('RATE_LIMITED', 'Too many handshakes on a connection'))
+    }
     if (this.#busy.has(transport)) {
       return toConnectError(new RealtimeError('RATE_LIMITED', 'One handshake at a time on a connection'))
     }
@@ -118,10 +121,10 @@ export class Admission<User extends BaseUser> {
   }
 
   /** Each handshake costs a check; a transport that goes on asking is ended. */
-  #count(transport: Socket['conn']): void {
+  #isTooFast(transport: Socket['conn']): boolean {
     const rate = this.#handshakes.get(transport) ?? new Rate(HANDSHAKES_PER_SECOND, HANDSHAKES_AT_ONCE)
     this.#handshakes.set(transport, rate)
-    if (rate.take() > 0) transport.close()
+    return rate.take() > 0
   }
 
   #identify(socket: Socket, token: string | undefined): Promise<Authentication<User>> {
