@@ -1,7 +1,7 @@
 import { MemoryRevocationStore, type RevocationStore } from '@org/realtime-server'
 import { SignJWT } from 'jose'
 import { describe, expect, test, vi } from 'vitest'
-import { heard, refusalOf, SECRET, signToken, startServer, TRANSPORTS, until } from './harness.js'
+import { heard, refusalOf, SECRET, signToken, startServer, type TestServer, TRANSPORTS, until } from './harness.js'
 
 const unauthenticated = { code: 'UNAUTHENTICATED', message: expect.any(String) }
 
@@ -68,53 +68,49 @@ test('a revoked token renews no connection', async () => {
   expect(await stock.emitWithAck('$authenticate', { token: await tokenOf('ada', { tokenId: 'lost' }) })).toMatchObject({ error: { code: 'UNAUTHENTICATED' } })
 })
 
-test('a token that is revoked while a connection renews with it ends the connection', async () => {
-  let asked = 0
-  let goOn = (): void => {}
-  const wait = new Promise<void>((resolve) => {
-    goOn = resolve
+/** Answers one of its lookups only when told to, as it was when it was asked. */
+class PausingStore extends MemoryRevocationStore {
+  lookups = 0
+  goOn = (): void => {}
+  readonly #told = new Promise<void>((resolve) => {
+    this.goOn = resolve
   })
-  class SlowStore extends MemoryRevocationStore {
-    override async revokedBefore(subjects: readonly string[]) {
-      const answer = await super.revokedBefore(subjects)
-      if (++asked === 2) await wait
-      return answer // as it was before the revocation
-    }
+
+  constructor(readonly paused: number) {
+    super()
   }
-  const server = await startServer({ revocations: new SlowStore() })
+
+  override async revokedBefore(subjects: readonly string[]) {
+    const answer = await super.revokedBefore(subjects)
+    if (++this.lookups === this.paused) await this.#told
+    return answer
+  }
+}
+
+test('a token that is revoked while a connection renews with it ends the connection', async () => {
+  const store = new PausingStore(2)
+  const server = await startServer({ revocations: store })
   const stock = server.stock({ token: await tokenOf('ada', { tokenId: 'old' }) })
   await heard(stock, 'authenticated')
   const notice = heard(stock, '$disconnect')
   stock.emit('$authenticate', { token: await tokenOf('ada', { tokenId: 'new' }) })
-  await until(() => asked === 2)
+  await until(() => store.lookups === 2)
   await server.realtime.revoke({ tokenId: 'new' })
-  goOn()
+  store.goOn()
   expect(await notice).toMatchObject({ code: 'REVOKED' })
 })
 
 test.each([
-  ['revoke', (server: Awaited<ReturnType<typeof startServer>>) => server.realtime.revoke({ userId: 'ada' })],
-  ['disconnectUser', (server: Awaited<ReturnType<typeof startServer>>) => server.realtime.disconnectUser('ada')],
-])('%s reaches a handshake that is under way', async (_name, end) => {
-  let asked = false
-  let goOn = (): void => {}
-  const wait = new Promise<void>((resolve) => {
-    goOn = resolve
-  })
-  class SlowStore extends MemoryRevocationStore {
-    override async revokedBefore(subjects: readonly string[]) {
-      const answer = await super.revokedBefore(subjects)
-      asked = true
-      await wait
-      return answer // as it was before the revocation
-    }
-  }
-  const server = await startServer({ revocations: new SlowStore() })
+  ['revoke', 'REVOKED', (server: TestServer) => server.realtime.revoke({ userId: 'ada' })],
+  ['disconnectUser', 'DISCONNECTED', (server: TestServer) => server.realtime.disconnectUser('ada')],
+] as const)('%s reaches a handshake that is under way', async (_name, code, end) => {
+  const store = new PausingStore(1)
+  const server = await startServer({ revocations: store })
   const refused = refusalOf(server.stock({ token: await signToken('ada') }))
-  await until(() => asked)
+  await until(() => store.lookups === 1)
   await end(server)
-  goOn()
-  expect(await refused).toMatchObject({ code: _name === 'revoke' ? 'REVOKED' : 'DISCONNECTED' })
+  store.goOn()
+  expect(await refused).toMatchObject({ code })
   expect(server.realtime.io.of('/').sockets.size).toBe(0)
   expect(await server.realtime.presence.isOnline('ada')).toBe(false)
 })

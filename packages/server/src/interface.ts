@@ -57,7 +57,7 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
    * It can be called again: there is one closing.
    */
   close(options?: {
-    /** How long to wait for handlers at work, in milliseconds. @default 5_000 */
+    /** How long to wait for handlers at work, in milliseconds; ending the connections may take a second more. @default 5_000 */
     readonly drainMs?: number
   }): Promise<void>
 }
