@@ -17,6 +17,7 @@ const REPEATS = 30
 const TIMEOUT_MS = 200
 const LATE_MS = 50
 const AFTER_DISCONNECT_MS = 100
+const HUNG = 'hung' // a token that the server never finishes checking
 
 const contract = defineContract({
   name: 'settling',
@@ -30,7 +31,7 @@ type Client = RealtimeClient<typeof contract>
 function createServerSide() {
   const never = new Promise<never>(() => {})
   const realtime = createRealtimeServer(contract, {
-    authenticate: ({ token }) => ({ userId: token ?? 'nobody' }),
+    authenticate: ({ token }) => (token === HUNG ? never : { userId: token ?? 'nobody' }),
     rooms: { group: { authorize: () => never } },
     onError: () => {}, // of what never answers
     limits: { pendingReplies: 1_000_000, connectionsPerUser: 1_000 },
@@ -60,13 +61,13 @@ async function run(): Promise<boolean> {
   const clients: Client[] = []
   const children: ChildProcess[] = []
 
-  const create = (to: string, userId = 'ada'): Client => {
-    const client = createRealtimeClient(contract, { url: to, getToken: () => userId, transports: ['websocket'] })
+  const create = (to: string, userId = 'ada', getToken: () => string | Promise<string> = () => userId): Client => {
+    const client = createRealtimeClient(contract, { url: to, getToken, transports: ['websocket'] })
     clients.push(client)
     return client
   }
-  const connected = async (to = url, userId = 'ada'): Promise<Client> => {
-    const client = create(to, userId)
+  const connected = async (to = url, userId = 'ada', getToken?: () => string | Promise<string>): Promise<Client> => {
+    const client = create(to, userId, getToken)
     await client.connect()
     return client
   }
@@ -83,12 +84,26 @@ async function run(): Promise<boolean> {
       return outcome
     }
   }
+  /** A token for the first connection, and then none that comes in time. */
+  const hangingToken = (): (() => Promise<string>) => {
+    let calls = 0
+    return () => (calls++ === 0 ? Promise.resolve('ada') : new Promise<never>(() => {}))
+  }
+  /** Then one that comes late, and that the server never finishes checking. */
+  const lateToken = (): (() => Promise<string>) => {
+    let calls = 0
+    return async () => {
+      if (calls++ === 0) return 'ada'
+      await new Promise((resolve) => setTimeout(resolve, TIMEOUT_MS / 2))
+      return HUNG
+    }
+  }
   const within = (name: string, work: () => Promise<unknown>): Case => ({ name, boundMs: TIMEOUT_MS + LATE_MS, prepare: async () => () => settled(work()) })
-  const live = (name: string, work: (client: Client) => Promise<unknown>): Case => ({
+  const live = (name: string, work: (client: Client) => Promise<unknown>, token?: () => () => Promise<string>): Case => ({
     name,
     boundMs: TIMEOUT_MS + LATE_MS,
     prepare: async () => {
-      const client = await connected()
+      const client = await connected(url, 'ada', token?.())
       return () => settled(work(client))
     },
   })
@@ -97,11 +112,11 @@ async function run(): Promise<boolean> {
     boundMs: AFTER_DISCONNECT_MS,
     prepare: () => killing(send),
   })
-  const ended = (name: string, start: (client: Client) => Promise<unknown>): Case => ({
+  const ended = (name: string, start: (client: Client) => Promise<unknown>, token?: () => () => Promise<string>): Case => ({
     name: `${name}, the client is closed`,
     boundMs: AFTER_DISCONNECT_MS,
     prepare: async () => {
-      const client = await connected()
+      const client = await connected(url, 'ada', token?.())
       const outcome = settled(start(client))
       return () => {
         client.close()
@@ -125,6 +140,9 @@ async function run(): Promise<boolean> {
     lost('join()', (client) => client.join('group', 'g', { timeoutMs: 20_000 })),
     ended('request()', (client) => client.request('wait', undefined, { timeoutMs: 20_000 })),
     ended('join()', (client) => client.join('group', 'g', { timeoutMs: 20_000 })),
+    live('reauthenticate() whose token never comes', async (client) => client.reauthenticate({ timeoutMs: TIMEOUT_MS }), hangingToken),
+    live('reauthenticate() whose token takes half of it and that is not answered', (client) => client.reauthenticate({ timeoutMs: TIMEOUT_MS }), lateToken),
+    ended('reauthenticate() whose token never comes', (client) => client.reauthenticate(), hangingToken),
     ended('events()', async (client) => {
       for await (const _event of client.events('news')) throw new Error('there is none')
     }),

@@ -1,3 +1,4 @@
+import type { RealtimeError } from '@org/realtime-client'
 import { MemoryRevocationStore } from '@org/realtime-server'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -97,6 +98,65 @@ test('a user has only so many connections, and one that replaces another does no
   await heard(device('a'), 'authenticated')
   await heard(server.stock({ token: await signToken('eve') }), 'authenticated')
   await until(async () => (await server.realtime.presence.devices('ada')).length === 2)
+})
+
+test('a device that is online may be on its way in again once, not many times', async () => {
+  let goOn = (): void => {}
+  const told = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  class HeldStore extends MemoryRevocationStore {
+    lookups = 0
+    override async revokedBefore(subjects: readonly string[]) {
+      if (++this.lookups > 1) await told
+      return super.revokedBefore(subjects)
+    }
+  }
+  const store = new HeldStore()
+  const server = await startServer({ limits: { connectionsPerUser: 1 }, revocations: store })
+  const token = await signToken('ada')
+  const device = () => server.stock({ token, realtime: { protocol: 1, device: 'a' } })
+  await heard(device(), 'authenticated')
+  const second = device()
+  await until(() => store.lookups === 2)
+  expect(await refusalOf(device())).toMatchObject({ code: 'RATE_LIMITED', data: { limit: 'connectionsPerUser' } })
+  goOn()
+  await heard(second, 'authenticated')
+})
+
+test.each([
+  ['a rate of joining below the rooms it has', { eventRates: { $join: 20 } }, 30],
+  ['more rooms than the default', { roomsPerConnection: 400 }, 400],
+])('a client with %s is in all of them again after a reconnect', async (_case, limits, count) => {
+  const server = await startServer({ rooms: { group: { authorize: () => true } }, limits })
+  const client = await server.client('ada')
+  const errors = collect((add) => client.on('error', add))
+  const ids = Array.from({ length: count }, (_, n) => String(n))
+  const enter = (id: string): Promise<unknown> =>
+    client.join('group', id).catch(async (error: RealtimeError) => {
+      await new Promise((resolve) => setTimeout(resolve, Object(error.data).retryAfterMs))
+      return enter(id)
+    })
+  for (const id of ids) await enter(id)
+  const roomsOf = () => [...server.realtime.io.of('/').sockets.values()].flatMap(({ rooms }) => [...rooms].filter((name) => name.startsWith('group:')))
+  expect(roomsOf()).toHaveLength(count)
+  server.realtime.io.of('/').sockets.forEach((socket) => {
+    socket.conn.close()
+  })
+  await until(() => roomsOf().length === 0)
+  await until(() => roomsOf().length === count)
+  expect(errors).toEqual([])
+})
+
+test('requests that a device does not answer in time leave nothing behind', async () => {
+  const server = await startServer()
+  const stock = server.stock({ token: await signToken('ada') })
+  await heard(stock, 'authenticated')
+  const request = () => server.realtime.toUser('ada').request('confirm', { question: '?' }, { timeoutMs: 10 })
+  const answers = await Promise.all(Array.from({ length: 1_000 }, request))
+  expect(answers.flat().every(({ status }) => status === 'silent')).toBe(true)
+  const [socket] = server.realtime.io.of('/').sockets.values()
+  expect(Reflect.get(socket as object, 'acks')).toEqual(new Map())
 })
 
 test('a client that was one connection too many comes in by itself once there is room', async () => {

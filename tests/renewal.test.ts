@@ -27,6 +27,27 @@ test('a client that could not renew in time comes back by itself with a fresh to
   expect(statuses).toEqual(['reconnecting', 'connected'])
 })
 
+test('proving again who one is ends with its timeout, the token included, and with close()', async () => {
+  const revokedBefore = vi.fn((_subjects: readonly string[]) => new Promise<undefined[]>(() => {}))
+  revokedBefore.mockImplementationOnce(async (subjects) => subjects.map(() => undefined)) // then nothing is answered
+  const server = await startServer({ revocations: { revoke: async () => {}, revokedBefore } })
+  let wait: Promise<unknown> = Promise.resolve()
+  const client = await server.client('ada', {
+    getToken: async () => {
+      await wait
+      return signToken('ada')
+    },
+  })
+  wait = new Promise((resolve) => setTimeout(resolve, 400))
+  const startMs = performance.now()
+  expect(await rejection(client.reauthenticate({ timeoutMs: 600 }))).toMatchObject({ code: 'REPLY_TIMEOUT' })
+  expect(performance.now() - startMs).toBeLessThan(900)
+  wait = new Promise(() => {})
+  const closed = rejection(client.reauthenticate())
+  client.close()
+  expect(await closed).toMatchObject({ code: 'CLOSED' })
+})
+
 test('the client renews its token ahead of its end, on the same connection, and misses nothing', async () => {
   const server = await startServer()
   const getToken = vi.fn(() => signToken('ada', { expiresInS: getToken.mock.calls.length === 1 ? 3 : 3600 }))

@@ -125,6 +125,103 @@ test('a function that says nothing of when it was issued lets a revoked user in 
   await heard(server.stock({}), 'authenticated')
 })
 
+test('a user who is revoked while `authenticate` is still asking about them is kept out', async () => {
+  let goOn = (): void => {}
+  const asked = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  let calls = 0
+  const server = await startServer({
+    authenticate: async () => {
+      calls++
+      await asked
+      return { userId: 'ada', role: 'member' }
+    },
+  })
+  const refused = refusalOf(server.stock({}))
+  await until(() => calls === 1)
+  await server.realtime.revoke({ userId: 'ada' })
+  await new Promise((resolve) => setTimeout(resolve, 5)) // the clock moves on
+  goOn()
+  expect(await refused).toEqual(unauthenticated)
+})
+
+test('a token that says nothing of when it was issued counts as the oldest that is allowed', async () => {
+  const nowS = Math.floor(Date.now() / 1000)
+  const withoutIat = (expiresInS: number) =>
+    new SignJWT({ role: 'member', email: 'a@example.com' })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setSubject('ada')
+      .setExpirationTime(nowS + expiresInS)
+      .sign(new TextEncoder().encode(SECRET))
+  const server = await startServer()
+  await server.realtime.revoke({ userId: 'ada' })
+  expect(await refusalOf(server.stock({ token: await withoutIat(3600) }))).toEqual(unauthenticated)
+  expect(await refusalOf(server.stock({ token: await withoutIat(89 * 24 * 3600) }))).toEqual(unauthenticated)
+})
+
+test('a token from an issuer whose clock is ahead does not outlive the revocation of its user', async () => {
+  const server = await startServer()
+  const stock = server.stock({ token: await tokenOf('ada', { issuedAgoS: -4 }) })
+  await heard(stock, 'authenticated')
+  const notice = heard(stock, '$disconnect')
+  await server.realtime.revoke({ userId: 'ada' })
+  expect(await notice).toMatchObject({ code: 'REVOKED' })
+})
+
+test.each<[string, () => Promise<void>]>([
+  ['hangs', () => new Promise(() => {})],
+  ['rejects', () => Promise.reject(new Error('store down'))],
+  [
+    'throws',
+    () => {
+      throw new Error('store down')
+    },
+  ],
+])('where a store %s, a revocation closes who is connected and says that it was not stored', async (_case, revoke) => {
+  const server = await startServer({ revocations: { revoke, revokedBefore: async (subjects) => subjects.map(() => undefined) }, handshakeTimeoutMs: 300 })
+  const stock = server.stock({ token: await tokenOf('ada') })
+  await heard(stock, 'authenticated')
+  const notice = heard(stock, '$disconnect')
+  await expect(server.realtime.revoke({ userId: 'ada' })).rejects.toMatchObject({ code: 'UNAVAILABLE', cause: expect.any(Error) })
+  expect(await notice).toMatchObject({ code: 'REVOKED' })
+})
+
+test.each<[string, unknown]>([
+  ['an empty list', []],
+  ['no list', { 0: undefined, length: 2 }],
+  ['nothing', undefined],
+  ['true', [true, true]],
+  ['a text', ['0', undefined]],
+  ['no number', [Number.NaN, undefined]],
+  ['too long a list', [undefined, undefined, undefined]],
+])('a store that answers %s lets nobody in', async (_case, answer) => {
+  const server = await startServer({ revocations: { revoke: async () => {}, revokedBefore: async () => answer as never } })
+  expect(await refusalOf(server.stock({ token: await tokenOf('ada') }))).toMatchObject({ code: 'UNAVAILABLE' })
+  expect(server.errors).toMatchObject([{ message: expect.stringContaining('revokedBefore') }])
+})
+
+test('the time of a token that is revoked for ever is a date, and a store may answer null for what it does not know', async () => {
+  const revoked: Array<[string, Date]> = []
+  const server = await startServer({
+    revocations: {
+      revoke: async (subject, beforeMs) => {
+        revoked.push([subject, new Date(beforeMs)])
+      },
+      revokedBefore: async (subjects) => subjects.map(() => null),
+    },
+  })
+  await server.realtime.revoke({ tokenId: 'lost' })
+  expect(revoked).toEqual([['token:lost', new Date(8.64e15)]])
+  await heard(server.stock({ token: await tokenOf('ada') }), 'authenticated')
+})
+
+test.each(['expiresAtMs', 'issuedAtMs', 'tokenId'])('a function that returns %s as a field of the user is told where it belongs', async (name) => {
+  const server = await startServer({ authenticate: () => ({ userId: 'ada', role: 'member', [name]: name === 'tokenId' ? 't' : Date.now() + 1000 }) })
+  expect(await refusalOf(server.stock({}))).toMatchObject({ code: 'UNAVAILABLE' })
+  expect(server.errors).toMatchObject([{ message: expect.stringContaining(`return { user: { userId, ... }, ${name} }`) }])
+})
+
 test('a store that fails keeps everybody out for now, and is reported', async () => {
   const store: RevocationStore = { revoke: async () => {}, revokedBefore: () => Promise.reject(new Error('store down')) }
   const server = await startServer({ revocations: store })
@@ -155,6 +252,7 @@ test.each<[string, object]>([
   ['an empty token id', { tokenId: '' }],
   ['a time that is none', { userId: 'ada', before: Number.NaN }],
   ['a date that is none', { userId: 'ada', before: new Date('x') }],
+  ['a misspelt option', { userId: 'ada', bfore: 1 }],
 ])('a revocation of %s is a TypeError', async (_case, revocation) => {
   const server = await startServer()
   await expect(server.realtime.revoke(revocation as never)).rejects.toThrow(TypeError)

@@ -30,7 +30,7 @@ import {
 } from '@org/realtime-contracts/wire'
 import { createAnswers } from './answers.js'
 import { type ClientBorder, wireBorder } from './border.js'
-import { bounded, type ConnectionOptions, createConnection, onAbort, type Status } from './connection.js'
+import { type ConnectionOptions, createConnection, onAbort, type Status } from './connection.js'
 import { addTo, createListeners, type Listener } from './listeners.js'
 import { control, DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './requests.js'
 import { createRooms, type Room } from './rooms.js'
@@ -191,17 +191,11 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     return session
   }
 
-  async function reauthenticate(options?: RequestOptions): Promise<SessionFacts> {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options ?? {}
-    const token = await bounded(
-      timeoutMs,
-      signal,
-      () => new RealtimeError('UNAVAILABLE', 'getToken takes too long'),
-      (resolve, reject) => {
-        connection.token().then(resolve, reject)
-      },
-    )
-    return adopt(await control(connection, CONTROL.authenticate, { token }, options))
+  async function reauthenticate(options: RequestOptions = {}): Promise<SessionFacts> {
+    const untilMs = Date.now() + checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+    const left = (): number => Math.max(untilMs - Date.now(), 1)
+    const token = await connection.token(left(), options.signal)
+    return adopt(await control(connection, CONTROL.authenticate, { token }, { ...options, timeoutMs: left() }))
   }
 
   async function request(event: string, payload?: unknown, options?: RequestOptions): Promise<unknown> {

@@ -48,8 +48,8 @@ export interface Connection {
   close(): void
   /** @throws RealtimeError `ABORTED`, `CLOSED`, the refusal, or one of code `late` after the timeout, while dialling goes on. */
   ready(timeoutMs: number, signal: AbortSignal | undefined, late: string, event?: string): Promise<unknown>
-  /** One call at a time, however many wait for it. @throws RealtimeError what `getToken` threw, or `UNAVAILABLE` for what is none. */
-  token(): Promise<string | null | undefined>
+  /** One call at a time, however many wait for it. @throws RealtimeError what `getToken` threw, or `UNAVAILABLE` for what is none or comes too late; `ABORTED`; why the connection ended. */
+  token(timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown>
   /** Calls `renew` ahead of a token's end; of one that lasts months, months ahead. */
   renewBefore(expiresInMs: number | undefined, renew: () => void): void
 }
@@ -67,7 +67,8 @@ export function createConnection(
   checkTimeout(maxReconnectDelayMs, 'maxReconnectDelayMs')
   // Socket.IO gives up on a refusal; dialling again is done here, for every reason alike.
   const socket: Socket = io(url, { ...(engine as object), autoConnect: false, forceNew: true, reconnection: false })
-  const waiting = new Set<(error?: RealtimeError) => void>()
+  /** Each says whether a caller has been told. */
+  const waiting = new Set<(error?: RealtimeError) => unknown>()
   let status: Status = 'idle'
   let end: RealtimeError | undefined // why it is closed or refused
   let last: RealtimeError | undefined // why the last attempt failed
@@ -117,8 +118,9 @@ export function createConnection(
     settleAll()
   }
 
-  function settleAll(): void {
-    for (const settle of waiting) settle(end)
+  /** @returns how many callers have been told. */
+  function settleAll(): number {
+    return [...waiting].filter((settle) => settle(end)).length
   }
 
   function setStatus(next: Status): void {
@@ -161,9 +163,7 @@ export function createConnection(
   function failed(error: RealtimeError): void {
     const old = error.code === 'TOKEN_EXPIRED'
     if (old ? expired : !error.retryable) {
-      const told = waiting.size
-      stop('refused', error)
-      if (!told) onError(error)
+      stop('refused', error, true)
       return
     }
     expired = old && status !== 'connected'
@@ -180,15 +180,16 @@ export function createConnection(
     timer = setTimeout(then, Math.min(ms, MAX_TIMER_MS))
   }
 
-  function stop(next: Status, reason: RealtimeError): void {
+  function stop(next: Status, reason: RealtimeError, tell?: boolean): void {
     watchWaking('removeEventListener', wake)
     end = reason
     pendingToken = undefined // whoever connects next may be somebody else
     const changed = status !== next
     status = next // what was sent and is lost now is lost for this reason
     abandon()
-    settleAll()
-    if (changed) onStatus() // last, since who is told may connect again
+    const told = settleAll()
+    if (changed) onStatus() // late, since who is told may connect again
+    if (tell && !told) onError(reason)
   }
 
   /** Ends the attempt or the connection there is; what is left of it goes unheard. */
@@ -207,7 +208,6 @@ export function createConnection(
   return {
     socket,
     deviceId,
-    token,
     status: () => status,
 
     open() {
@@ -224,13 +224,32 @@ export function createConnection(
     close: () => stop('closed', new RealtimeError('CLOSED')),
 
     ready(timeoutMs, signal, late, event) {
-      let settle: (error?: RealtimeError) => void
+      let settle: (error?: RealtimeError) => unknown
       const tooLate = (): RealtimeError => new RealtimeError(late, last?.message, { cause: last, event })
       return bounded(timeoutMs, signal, tooLate, (resolve, reject) => {
-        settle = (error) => (error ? reject(error) : resolve(undefined))
+        settle = (error) => {
+          if (error) reject(error)
+          else resolve(undefined)
+          return true
+        }
         if (end || status === 'connected') settle(end)
         else waiting.add(settle)
       }).finally(() => waiting.delete(settle))
+    },
+
+    token(timeoutMs, signal) {
+      const settle = (error?: RealtimeError): unknown => error && stopped(error)
+      let stopped: (error: RealtimeError) => void
+      return bounded(
+        timeoutMs,
+        signal,
+        () => new RealtimeError('UNAVAILABLE', 'getToken takes too long'),
+        (resolve, reject) => {
+          stopped = reject
+          waiting.add(settle)
+          token().then(resolve, reject)
+        },
+      ).finally(() => waiting.delete(settle))
     },
 
     renewBefore(expiresInMs, renew) {

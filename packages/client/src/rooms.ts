@@ -27,9 +27,13 @@ interface JoinedRoom {
   members?: readonly string[] | undefined
 }
 
+// Rooms that are joined again at a time.
+const WORKERS = 16
+
 /** The rooms that a client is in. */
 export function createRooms(connection: Connection, border: ClientBorder, { callAll, tell }: Listeners) {
   const rooms = new Map<string, JoinedRoom>()
+  let queue: JoinedRoom[] = [] // to be joined again
 
   function set(room: JoinedRoom, members?: readonly string[]): void {
     room.members = members
@@ -55,16 +59,40 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
     }
   }
 
-  /** Nobody waits for it, so a refusal is told to `error`; what was only lost on the way is asked with the next connection. */
-  async function enterAgain(room: JoinedRoom): Promise<void> {
+  /**
+   * Nobody waits for it, so a refusal is told to `error`; what was only lost on the way is asked with the next connection.
+   * @returns in how many milliseconds to ask again, where it was too fast.
+   */
+  async function enterAgain(room: JoinedRoom): Promise<number | undefined> {
     try {
       const members = await enter(room.address)
       if (rooms.get(keyOf(room.address)) === room) set(room, members)
     } catch (thrown) {
       const error = thrown as RealtimeError // enter() throws nothing else
+      const { limit, retryAfterMs } = Object(error.data)
+      if (error.code === 'RATE_LIMITED' && limit !== 'roomsPerConnection') return retryAfterMs || 1_000
       if (error.origin === 'remote' && !error.retryable) forget(room.address)
       tell('error', error)
     }
+  }
+
+  /** A few rooms at a time; where that is too fast, one. */
+  function enterAllAgain(): void {
+    queue = [...rooms.values()].filter(({ entered }) => entered)
+    const mine = queue
+    let workers = 0
+    const work = async (): Promise<void> => {
+      workers++
+      for (let room = mine.shift(); room; room = mine.shift()) {
+        const waitMs = rooms.get(keyOf(room.address)) === room && (await enterAgain(room))
+        if (!waitMs) continue
+        mine.unshift(room)
+        if (workers > 1) break
+        await new Promise((resolve) => setTimeout(resolve, waitMs))
+      }
+      workers--
+    }
+    for (let started = 0; started < WORKERS; started++) void work()
   }
 
   return {
@@ -112,10 +140,9 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
 
     /** The connection has come, or gone. */
     connected(again: boolean): void {
-      for (const room of rooms.values()) {
-        if (!again) set(room)
-        else if (room.entered) void enterAgain(room)
-      }
+      queue.length = 0
+      if (again) enterAllAgain()
+      else for (const room of rooms.values()) set(room)
     },
 
     change({ joined = [], left = [], ...address }: MembersNotice): void {

@@ -3,8 +3,8 @@ import { findNonJson, isObject, MAX_DEPTH, parseHandshake, RealtimeError, type S
 import type { ExtendedError, Socket } from 'socket.io'
 import { Connection, type Connections } from './connection.js'
 import type { Device, Report } from './context.js'
-import { type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser, fault, identify, refusal, withTimeout } from './identity.js'
-import { type Limits, Rate } from './limits.js'
+import { type AuthenticationRequest, type Authenticator, type BaseUser, fault, identify, type Proof, refusal } from './identity.js'
+import { type Limits, Rate, rateLimited } from './limits.js'
 import type { Revocations } from './revocation.js'
 import { deviceRoom, userRoom } from './rooms.js'
 
@@ -42,10 +42,10 @@ export class Admission<User extends BaseUser> {
     const transport = socket.conn
     if (this.#isTooFast(transport)) {
       transport.close()
-      return toConnectError(new RealtimeError('RATE_LIMITED', 'Too many handshakes on a connection'))
+      return toConnectError(rateLimited('handshakes', `At most ${HANDSHAKES_PER_SECOND} handshakes in a second on a connection`))
     }
     if (this.#busy.has(transport)) {
-      return toConnectError(new RealtimeError('RATE_LIMITED', 'One handshake at a time on a connection'))
+      return toConnectError(rateLimited('handshakes', 'One handshake at a time on a connection'))
     }
     this.#busy.add(transport)
     try {
@@ -67,42 +67,42 @@ export class Admission<User extends BaseUser> {
   /** A new proof of the same user on a live connection. @throws RealtimeError the refusal; `REVOKED` for another user. */
   async renew(payload: unknown, connection: Connection<User>): Promise<SessionFacts> {
     const token = isObject(payload) ? toToken(payload['token']) : undefined
-    const authentication = await this.#identify(connection.socket, token).catch((error: unknown) => {
+    const proof = await this.#identify(connection.socket, token).catch((error: unknown) => {
       throw this.#toRefusal(error)
     })
-    if (authentication.user.userId !== connection.user.userId) {
+    if (proof.user.userId !== connection.user.userId) {
       const reason = 'The new token is for another user'
       setImmediate(() => connection.close({ code: 'REVOKED', reason })) // once the answer is out
       throw new RealtimeError('REVOKED', reason)
     }
-    const settle = connection.consider(authentication)
+    const settle = connection.consider(proof)
     try {
-      await this.#refuseRevoked(authentication)
+      await this.#refuseRevoked(proof)
     } catch (error) {
       throw this.#toRefusal(error)
     } finally {
       settle()
     }
-    connection.renew(authentication)
+    connection.renew(proof)
     return connection.session
   }
 
   async #connect(socket: Socket): Promise<Connection<User>> {
     const auth = socket.handshake.auth
     const handshake = parseHandshake(auth['realtime'])
-    const authentication = await this.#identify(socket, toToken(auth['token']) ?? bearerToken(socket.handshake.headers.authorization))
+    const proof = await this.#identify(socket, toToken(auth['token']) ?? bearerToken(socket.handshake.headers.authorization))
     // One that has gone meanwhile would be counted for ever: its end has been told already.
     if (socket.conn.readyState !== 'open') throw new RealtimeError('DISCONNECTED', 'The client has gone')
     const device: Device = { id: handshake?.device ?? socket.id }
-    const connection = new Connection(socket, device, authentication, this.sessionCodec, this.limits, this.rates)
+    const connection = new Connection(socket, device, proof, this.sessionCodec, this.limits, this.rates)
     this.connections.expect(connection)
     const remove = (): void => this.connections.remove(connection)
     socket.conn.once('close', remove) // one that goes before it is in is not heard to disconnect
     socket.once('disconnect', () => socket.conn.off('close', remove))
     try {
       // Asked once it can be found: what is revoked from here on closes it.
-      await this.#refuseRevoked(authentication)
-      await socket.join([userRoom(authentication.user.userId), deviceRoom(device.id)])
+      await this.#refuseRevoked(proof)
+      await socket.join([userRoom(proof.user.userId), deviceRoom(device.id)])
       if (connection.ended !== undefined) throw new RealtimeError(connection.ended.code, connection.ended.reason)
       return connection
     } catch (error) {
@@ -112,10 +112,9 @@ export class Admission<User extends BaseUser> {
     }
   }
 
-  async #refuseRevoked(authentication: Authentication<User>): Promise<void> {
-    const late = (): Error => fault(new Error(`The revocation store took longer than ${this.timeoutMs} ms`))
-    const revoked = await withTimeout(this.timeoutMs, this.revocations.isRevoked(authentication), late).catch((error: unknown) => {
-      throw error instanceof RealtimeError ? error : fault(error)
+  async #refuseRevoked(proof: Proof<User>): Promise<void> {
+    const revoked = await this.revocations.isRevoked(proof).catch((error: unknown) => {
+      throw fault(error)
     })
     if (revoked) throw refusal('the token, or all of the user, is revoked')
   }
@@ -127,7 +126,7 @@ export class Admission<User extends BaseUser> {
     return rate.take() > 0
   }
 
-  #identify(socket: Socket, token: string | undefined): Promise<Authentication<User>> {
+  #identify(socket: Socket, token: string | undefined): Promise<Proof<User>> {
     const { headers, address } = socket.handshake
     const request: AuthenticationRequest = { headers, address, ...(token !== undefined && { token }) }
     return identify(this.authenticator, request, this.timeoutMs)

@@ -209,7 +209,12 @@ test('the user is made of verified and checked claims', async () => {
     headers: {},
     address: '',
   })
-  expect(result).toEqual({ issuedAtMs: 0, user: { userId: 'ada', role: 'admin', since: 7, jti: 't-1' }, expiresAtMs: exp * 1000, tokenId: 't-1' })
+  expect(result).toEqual({
+    issuedAtMs: (exp - 90 * 24 * 3600) * 1000,
+    user: { userId: 'ada', role: 'admin', since: 7, jti: 't-1' },
+    expiresAtMs: exp * 1000,
+    tokenId: 't-1',
+  })
   expect(await codeOf(authenticator, forge({ ...good(), role: 'root' }))).toBe('UNAUTHENTICATED')
   expect(await codeOf(authenticator, forge(good()))).toBe('UNAUTHENTICATED')
 })

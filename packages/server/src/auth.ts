@@ -91,7 +91,7 @@ export function jwt<const S extends Schema | undefined = undefined, User extends
       return {
         user: toUser(claims, options.user),
         expiresAtMs: exp * 1000,
-        issuedAtMs: (claims.iat ?? 0) * 1000, // without iat it may be as old as any
+        issuedAtMs: (claims.iat ?? exp - maxLifetimeS) * 1000, // without iat it may be as old as any that is allowed
         ...(typeof claims.jti === 'string' && { tokenId: claims.jti }),
       }
     },

@@ -2,14 +2,13 @@ import type { ValueCodec } from '@org/realtime-contracts'
 import { type DisconnectNotice, describeIssues, RealtimeError, type SessionFacts, type WireError } from '@org/realtime-contracts/wire'
 import type { Socket } from 'socket.io'
 import type { Device, Sender } from './context.js'
-import type { Authentication, BaseUser } from './identity.js'
-import { Allowance, type Limits, rateLimited } from './limits.js'
+import type { BaseUser, Proof } from './identity.js'
+import { Allowance, type Limits, rateLimited, roomChanges } from './limits.js'
 import { type Room, userRoom } from './rooms.js'
 import { endWithin } from './transport.js'
 
 // Long enough for a slow client to read why; a silent one is not waited for.
 const CLOSE_MS = 5_000
-const MAX_TURNS = 256 // a page that joins its rooms after a reconnect has fewer
 const ABUSE_RETRY_MS = 10_000
 const noop = (): void => {}
 
@@ -21,9 +20,8 @@ export interface CloseReason extends DisconnectNotice {
 
 /** One client that was let in: who it is, the rooms it joined, and the requests it still owes an answer to. */
 export class Connection<User extends BaseUser> implements Sender<User> {
-  #authentication: Authentication<User>
-  #provedAtMs = Date.now()
-  #candidate: Authentication<User> | undefined
+  #proof: Proof<User>
+  #candidate: Proof<User> | undefined
   #open = false
   #ended: CloseReason | undefined
   readonly allowance: Allowance
@@ -38,43 +36,42 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   constructor(
     readonly socket: Socket,
     readonly device: Device,
-    authentication: Authentication<User>,
+    proof: Proof<User>,
     private readonly sessionCodec: ValueCodec | undefined,
-    limits: Limits,
+    private readonly limits: Limits,
     rates: ReadonlyMap<string, number>,
   ) {
     this.allowance = new Allowance(limits, rates, () =>
       this.close({ code: 'RATE_LIMITED', reason: 'It went on beyond the limits after having been told', retryAfterMs: ABUSE_RETRY_MS }),
     )
-    this.session = toSession(authentication, device, sessionCodec)
-    this.#authentication = authentication
+    this.session = toSession(proof, device, sessionCodec)
+    this.#proof = proof
     socket.on('disconnect', () => {
       for (const settle of this.#pending) settle()
     })
   }
 
   get user(): User {
-    return this.#authentication.user
+    return this.#proof.user
   }
 
   get expiresAtMs(): number | undefined {
-    return this.#authentication.expiresAtMs
+    return this.#proof.expiresAtMs
   }
 
   /** A new proof of the same user. @throws TypeError as the constructor; then nothing is changed. */
-  renew(authentication: Authentication<User>): void {
-    this.session = toSession(authentication, this.device, this.sessionCodec)
-    this.#authentication = authentication
-    this.#provedAtMs = Date.now()
+  renew(proof: Proof<User>): void {
+    this.session = toSession(proof, this.device, this.sessionCodec)
+    this.#proof = proof
   }
 
   /** Whether that is what it was let in by, or is about to go on by. */
-  isProvedBy(test: (authentication: Authentication<User>, provedAtMs: number) => boolean): boolean {
-    return test(this.#authentication, this.#provedAtMs) || (this.#candidate !== undefined && test(this.#candidate, Date.now()))
+  isProvedBy(test: (proof: Proof<User>) => boolean): boolean {
+    return test(this.#proof) || (this.#candidate !== undefined && test(this.#candidate))
   }
 
   /** A new proof is looked at: what is revoked meanwhile finds it. @returns a function that ends that. */
-  consider(candidate: Authentication<User>): () => void {
+  consider(candidate: Proof<User>): () => void {
     this.#candidate = candidate
     return () => {
       this.#candidate = undefined
@@ -97,8 +94,9 @@ export class Connection<User extends BaseUser> implements Sender<User> {
    * @throws RealtimeError `RATE_LIMITED` where too many wait already; `DISCONNECTED` for a turn that comes too late.
    */
   async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#turns >= MAX_TURNS) {
-      throw new RealtimeError('RATE_LIMITED', `At most ${MAX_TURNS} of $join, $leave and $authenticate at a time`)
+    const maxTurns = roomChanges(this.limits)
+    if (this.#turns >= maxTurns) {
+      throw rateLimited('pendingReplies', `At most ${maxTurns} of $join, $leave and $authenticate at a time`)
     }
     this.#turns++
     const before = this.#lastTurn
@@ -155,7 +153,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     return new Promise((resolve) => {
       const acknowledge = (answer: unknown): void => settle({ answer })
       const goneAway = (): void => {
-        this.#forget(acknowledge)
+        forget(this.socket, id, acknowledge)
         settle()
       }
       const timer = setTimeout(goneAway, timeoutMs)
@@ -165,20 +163,20 @@ export class Connection<User extends BaseUser> implements Sender<User> {
         resolve(outcome)
       }
       this.#pending.add(goneAway)
+      const id = this.socket.nsp._ids // the next acknowledgement's
       this.socket.emit(event, ...args, acknowledge)
     })
   }
+}
 
-  /** Socket.IO keeps an acknowledgement until it is answered; one that nobody waits for is taken out. */
-  #forget(acknowledge: unknown): void {
-    const acknowledgements: unknown = Reflect.get(this.socket, 'acks')
-    if (!(acknowledgements instanceof Map)) return
-    for (const [id, kept] of acknowledgements) if (kept === acknowledge) acknowledgements.delete(id)
-  }
+/** Socket.IO keeps an acknowledgement until it is answered; one that nobody waits for is taken out. */
+function forget(socket: Socket, id: number, acknowledge: unknown): void {
+  const acknowledgements: unknown = Reflect.get(socket, 'acks')
+  if (acknowledgements instanceof Map && acknowledgements.get(id) === acknowledge) acknowledgements.delete(id)
 }
 
 function toSession<User extends BaseUser>(
-  { user, expiresAtMs }: Authentication<User>,
+  { user, expiresAtMs }: Proof<User>,
   device: Device,
   codec: ValueCodec | undefined,
 ): SessionFacts & { readonly success: true } {
@@ -234,7 +232,9 @@ export class Connections<User extends BaseUser> {
   expect(connection: Connection<User>): void {
     const { userId } = connection.user
     const connections = this.#byUser.get(userId) ?? new Set()
-    if (connections.size >= this.maxPerUser && !this.#byDevice.has(deviceKey(connection))) {
+    // A device that is online replaces its connection, once at a time.
+    const replaces = this.#byDevice.has(deviceKey(connection)) && this.of(userId, connection.device.id).length === 1
+    if (connections.size >= this.maxPerUser && !replaces) {
       throw rateLimited('connectionsPerUser', `A user may have at most ${this.maxPerUser} connections`)
     }
     this.#byUser.set(userId, connections.add(connection))

@@ -21,10 +21,15 @@ export interface Authentication<User> {
   readonly user: User
   /** When the user must have proved who they are again, in milliseconds since the epoch; never, where absent. */
   readonly expiresAtMs?: number
-  /** When the proof was issued, in milliseconds since the epoch: what a user proved before a revocation no longer counts. @default when it is given */
+  /** When the proof was issued, in milliseconds since the epoch: what a user proved before a revocation no longer counts. @default when it is asked for */
   readonly issuedAtMs?: number
   /** Names the token, so that it alone can be revoked. */
   readonly tokenId?: string
+}
+
+/** What an authenticator said, and when it was asked: what has been revoked since then may not be known to it. */
+export interface Proof<User> extends Authentication<User> {
+  readonly askedAtMs: number
 }
 
 /** Decides who a client is. Made by `jwt()`, or by an application for its own kind of proof. */
@@ -72,7 +77,14 @@ function toAuthentication<User extends BaseUser>(answer: User | Authentication<U
   if (answer === null || answer === undefined) {
     throw refusal('the authenticate function returned nothing')
   }
-  return 'userId' in answer ? { user: answer } : answer
+  if (!('userId' in answer)) {
+    return answer
+  }
+  const misplaced = ['expiresAtMs', 'issuedAtMs', 'tokenId'].find((name) => name in answer)
+  if (misplaced !== undefined) {
+    throw new TypeError(`authenticate returned ${misplaced} as a field of the user, where it has no effect: return { user: { userId, ... }, ${misplaced} }`)
+  }
+  return { user: answer }
 }
 
 const REFUSALS: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'FORBIDDEN', 'UNAVAILABLE'])
@@ -85,7 +97,8 @@ export async function identify<User extends BaseUser>(
   authenticator: Authenticator<User>,
   request: AuthenticationRequest,
   timeoutMs: number,
-): Promise<Authentication<User>> {
+): Promise<Proof<User>> {
+  const askedAtMs = Date.now()
   const authentication = await withTimeout(timeoutMs, authenticate(authenticator, request), () =>
     fault(new Error(`authenticate took longer than ${timeoutMs} ms`)),
   )
@@ -105,7 +118,7 @@ export async function identify<User extends BaseUser>(
   if (expiresAtMs !== undefined && expiresAtMs <= Date.now()) {
     throw new RealtimeError('TOKEN_EXPIRED', 'The token has expired')
   }
-  return authentication
+  return { ...authentication, askedAtMs }
 }
 
 async function authenticate<User>(authenticator: Authenticator<User>, request: AuthenticationRequest): Promise<Authentication<User>> {
@@ -126,7 +139,7 @@ export function fault(cause: unknown): RealtimeError {
 }
 
 /** Waits for what an application does, but no longer. @throws what `late` makes. */
-export async function withTimeout<T>(timeoutMs: number, work: Promise<T>, late: () => Error): Promise<T> {
+export async function withTimeout<T>(timeoutMs: number, work: T | Promise<T>, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(late()), timeoutMs)

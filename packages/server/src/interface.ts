@@ -45,7 +45,7 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
    * No longer believes what a user has proved, or one token: closes what is connected by it (`REVOKED`), and refuses it
    * (`UNAUTHENTICATED`) for as long as it could have been used. What the user is issued after that counts.
    * A token's `iat` is in whole seconds: one issued in the second of the revocation is refused, too.
-   * @throws TypeError for what names neither; what the store throws, and then nothing is closed.
+   * @throws TypeError for what names neither; RealtimeError `UNAVAILABLE` where the store fails: who is connected is closed, but can come back.
    */
   revoke(revocation: Revocation): Promise<void>
   /** Serves on an HTTP server that the application has, and keeps: `close()` leaves it open. */

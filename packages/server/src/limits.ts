@@ -18,10 +18,10 @@ export interface Limits extends BufferLimits {
   readonly eventsPerSecond: number
   /**
    * The same for single events, and before what the contract says of them.
-   * @default `limits.perSecond` in the contract; `$join` and `$leave` 256, `$authenticate` 10
+   * @default `limits.perSecond` in the contract; `$join` and `$leave` 256, or `roomsPerConnection` where that is more; `$authenticate` 10
    */
   readonly eventRates: { readonly [event: string]: number }
-  /** How many events of a connection may be at work in handlers; more are `RATE_LIMITED`. @default 1_000 */
+  /** How many events of a connection, answered or not, may be at work in handlers; more are `RATE_LIMITED`. @default 1_000 */
   readonly pendingReplies: number
   /** How many rooms a connection may join; more are `RATE_LIMITED`. Those that the server puts it into do not count. @default 256 */
   readonly roomsPerConnection: number
@@ -35,6 +35,9 @@ export interface Limits extends BufferLimits {
 export const MAX_FRAME_BYTES = 1_000_000
 export const MAX_PAYLOAD_DEPTH = 256 // what is recursive further on stands a multiple of it
 
+// A page joins all its rooms again after a reconnect.
+const ROOM_CHANGES = 256
+
 export const DEFAULT_LIMITS: Limits = {
   bufferedBytes: 8 * 1024 * 1024,
   bufferedPackets: 50_000,
@@ -44,9 +47,9 @@ export const DEFAULT_LIMITS: Limits = {
   roomIdLength: 256,
   attachments: 10,
   eventsPerSecond: 2_000,
-  eventRates: { $join: 256, $leave: 256, $authenticate: 10 },
+  eventRates: { $join: ROOM_CHANGES, $leave: ROOM_CHANGES, $authenticate: 10 },
   pendingReplies: 1_000,
-  roomsPerConnection: 256,
+  roomsPerConnection: ROOM_CHANGES,
   connectionsPerUser: 100,
   refusals: 500,
 }
@@ -54,7 +57,14 @@ export const DEFAULT_LIMITS: Limits = {
 /** What is given, and the default of what is not. */
 export function toLimits(given: Partial<Limits>): Limits {
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  return { ...DEFAULT_LIMITS, ...known, eventRates: { ...DEFAULT_LIMITS.eventRates, ...given.eventRates } }
+  const limits = { ...DEFAULT_LIMITS, ...known }
+  const perSecond = roomChanges(limits)
+  return { ...limits, eventRates: { ...DEFAULT_LIMITS.eventRates, $join: perSecond, $leave: perSecond, ...given.eventRates } }
+}
+
+/** How many rooms a connection may join or leave at once. */
+export function roomChanges({ roomsPerConnection }: Limits): number {
+  return Math.max(ROOM_CHANGES, roomsPerConnection)
 }
 
 /** How many of an event a connection may send in a second: what the options say, else the contract. @throws TypeError for a rate of no event. */
@@ -62,7 +72,9 @@ export function toRates(contract: Contract, { eventRates }: Limits): ReadonlyMap
   const declared = [...contract.codec.clientToServer.entries()].flatMap(([event, { perSecond }]) =>
     perSecond === undefined ? [] : [[event, perSecond] as const],
   )
-  const unknown = Object.keys(eventRates).find((event) => !(event in DEFAULT_LIMITS.eventRates) && contract.codec.clientToServer.get(event) === undefined)
+  const unknown = Object.keys(eventRates).find(
+    (event) => !Object.hasOwn(DEFAULT_LIMITS.eventRates, event) && contract.codec.clientToServer.get(event) === undefined,
+  )
   if (unknown !== undefined) {
     throw new TypeError(`limits.eventRates: the contract has no event ${JSON.stringify(unknown)} in clientToServer`)
   }
@@ -73,7 +85,7 @@ const FORGIVEN_PER_SECOND = 10
 const COUNT_RETRY_MS = 1_000 // nobody knows when a count goes down
 
 /** @param limit the name of the limit, as in the options. */
-export function rateLimited(limit: keyof Limits | 'perSecond', message: string, retryAfterMs: number = COUNT_RETRY_MS): RealtimeError {
+export function rateLimited(limit: keyof Limits | 'perSecond' | 'handshakes', message: string, retryAfterMs: number = COUNT_RETRY_MS): RealtimeError {
   return new RealtimeError('RATE_LIMITED', message, { data: { retryAfterMs, limit } })
 }
 

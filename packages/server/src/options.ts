@@ -62,10 +62,11 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
 
 /** @throws TypeError for what is missing, wrong or unknown. */
 export function checkOptions<User extends BaseUser>(options: RealtimeServerOptions<Contract, User>): RealtimeServerOptions<Contract, User> {
-  assertKeys('createRealtimeServer', options, OPTIONS)
-  assertKeys('cors', options.cors ?? {}, ['origin', 'credentials', 'allowMissingOrigin'])
-  checkLimits(options.limits ?? {})
-  assertKeys('presence', options.presence ?? {}, ['graceMs'])
+  assertKeys('createRealtimeServer', options ?? null, OPTIONS)
+  assertKeys('cors', options.cors, ['origin', 'credentials', 'allowMissingOrigin'])
+  checkLimits(options.limits)
+  assertKeys('rooms', options.rooms, Object.keys(options.rooms ?? {}))
+  assertKeys('presence', options.presence, ['graceMs'])
   for (const name of ['pingIntervalMs', 'pingTimeoutMs', 'handshakeTimeoutMs'] as const) {
     assertDuration(name, options[name], 1)
   }
@@ -86,7 +87,7 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
   return options
 }
 
-function checkLimits(limits: Partial<Limits>): void {
+function checkLimits(limits: Partial<Limits> = {}): void {
   assertKeys('limits', limits, Object.keys(DEFAULT_LIMITS))
   const { eventRates = {}, payloadDepth, ...counts } = limits
   assertKeys('limits.eventRates', eventRates, Object.keys(eventRates))
@@ -100,8 +101,9 @@ function checkLimits(limits: Partial<Limits>): void {
   for (const [name, value] of Object.entries(counts)) assertCount(`limits.${name}`, value, name === 'attachments' ? 0 : 1)
 }
 
-function assertKeys(where: string, value: object, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null) {
+function assertKeys(where: string, value: object | null | undefined, known: readonly string[]): void {
+  if (value === undefined) return
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TypeError(`${where}: expected an object of ${known.join(', ')}`)
   }
   const unknown = Object.keys(value).find((key) => !known.includes(key))

@@ -1,4 +1,5 @@
-import { type Authentication, type BaseUser, isUserId } from './identity.js'
+import { RealtimeError } from '@org/realtime-contracts/wire'
+import { type BaseUser, isUserId, type Proof, withTimeout } from './identity.js'
 
 /** What is no longer believed: all that a user has proved, or one token. */
 export type Revocation = (
@@ -23,8 +24,8 @@ export interface RevocationStore {
    * Safe to repeat; of two times for one subject, the later counts. Both in milliseconds since the epoch.
    */
   revoke(subject: string, beforeMs: number, untilMs: number): Promise<void>
-  /** @returns for each subject before when it is revoked; `undefined` for one that is not. */
-  revokedBefore(subjects: readonly string[]): Promise<ReadonlyArray<number | undefined>>
+  /** @returns for each subject, in their order, before when it is revoked; `undefined` or `null` for one that is not. */
+  revokedBefore(subjects: readonly string[]): Promise<ReadonlyArray<number | null | undefined>>
 }
 
 const PURGE_MS = 60_000
@@ -52,14 +53,25 @@ export class MemoryRevocationStore implements RevocationStore {
   }
 }
 
-const ALWAYS_MS = Number.MAX_SAFE_INTEGER
+const ALWAYS_MS = 8.64e15 // the last moment that a Date can hold
 const DEFAULT_LIFETIME_MS = 90 * 24 * 60 * 60 * 1000
+
+/** A revocation as it is remembered; times in milliseconds since the epoch. */
+export interface Revoked {
+  readonly subject: string
+  readonly beforeMs: number
+  readonly untilMs: number
+}
 
 /** Who is no longer believed. */
 export class Revocations {
-  /** @param maxLifetimeMs how long after its issue a proof may count, so that what is older need not be remembered. */
+  /**
+   * @param timeoutMs how long the store may take.
+   * @param maxLifetimeMs how long after its issue a proof may count, so that what is older need not be remembered.
+   */
   constructor(
     private readonly store: RevocationStore,
+    private readonly timeoutMs: number,
     private readonly maxLifetimeMs: number = DEFAULT_LIFETIME_MS,
   ) {
     if (typeof store?.revoke !== 'function' || typeof store.revokedBefore !== 'function') {
@@ -67,32 +79,62 @@ export class Revocations {
     }
   }
 
-  /**
-   * @returns a function that tells whether a proof is one of those.
-   * @throws TypeError for what names neither a user nor a token, and for a time that is none.
-   */
-  async revoke(revocation: Revocation): Promise<(proof: Authentication<BaseUser>, provedAtMs: number) => boolean> {
+  /** @throws TypeError for what names neither a user nor a token, for a time that is none, and for an unknown key. */
+  read(revocation: Revocation): Revoked {
     const subject = toSubject(revocation)
     const nowMs = Date.now()
     const beforeMs = toBeforeMs(revocation, nowMs)
-    await this.store.revoke(subject, beforeMs, (beforeMs === ALWAYS_MS ? nowMs : Math.max(beforeMs, nowMs)) + this.maxLifetimeMs)
-    return (proof, provedAtMs) => subjectsOf(proof).includes(subject) && (proof.issuedAtMs === undefined ? provedAtMs <= beforeMs : proof.issuedAtMs < beforeMs)
+    return { subject, beforeMs, untilMs: (beforeMs === ALWAYS_MS ? nowMs : Math.max(beforeMs, nowMs)) + this.maxLifetimeMs }
   }
 
-  /** Whether a proof that has just been given is revoked; what does not say when it was issued counts as issued now. */
-  async isRevoked(proof: Authentication<BaseUser>): Promise<boolean> {
-    const issuedAtMs = proof.issuedAtMs ?? Date.now()
-    const revoked = await this.store.revokedBefore(subjectsOf(proof))
-    return revoked.some((beforeMs) => beforeMs !== undefined && issuedAtMs < beforeMs)
+  /** @throws RealtimeError `UNAVAILABLE` where the store fails. */
+  async remember({ subject, beforeMs, untilMs }: Revoked): Promise<void> {
+    try {
+      await this.#bounded(async () => this.store.revoke(subject, beforeMs, untilMs))
+    } catch (cause) {
+      throw new RealtimeError('UNAVAILABLE', 'The revocation could not be stored: who was connected is closed, but can come back. Call revoke again', { cause })
+    }
+  }
+
+  /** @throws what the store throws, or an Error where it is too slow or answers what is no answer. */
+  async isRevoked(proof: Proof<BaseUser>): Promise<boolean> {
+    const subjects = subjectsOf(proof)
+    const times: unknown = await this.#bounded(async () => this.store.revokedBefore(subjects))
+    if (!Array.isArray(times) || times.length !== subjects.length || !Array.from(times).every(isTimeOrNothing)) {
+      throw new TypeError('revokedBefore of the revocation store must return a list with one entry for each subject: a finite number, or undefined')
+    }
+    return times.some((beforeMs) => typeof beforeMs === 'number' && isOlder(proof, beforeMs))
+  }
+
+  #bounded<T>(work: () => Promise<T>): Promise<T> {
+    return withTimeout(this.timeoutMs, work(), () => new Error(`The revocation store took longer than ${this.timeoutMs} ms`))
   }
 }
 
-function subjectsOf({ user, tokenId }: Authentication<BaseUser>): string[] {
+/** Whether a proof is one of those that a revocation means. */
+export function isMeant({ subject, beforeMs }: Revoked, proof: Proof<BaseUser>): boolean {
+  return subjectsOf(proof).includes(subject) && isOlder(proof, beforeMs)
+}
+
+/** An issuer whose clock is ahead makes its tokens no newer than the moment at which they came. */
+function isOlder({ issuedAtMs, askedAtMs }: Proof<BaseUser>, beforeMs: number): boolean {
+  return askedAtMs <= beforeMs || (issuedAtMs !== undefined && issuedAtMs < beforeMs)
+}
+
+function isTimeOrNothing(value: unknown): boolean {
+  return value === undefined || value === null || Number.isFinite(value)
+}
+
+function subjectsOf({ user, tokenId }: Proof<BaseUser>): string[] {
   return [`user:${user.userId}`, ...(tokenId === undefined ? [] : [`token:${tokenId}`])]
 }
 
 function toSubject(revocation: Revocation): string {
-  const { userId, tokenId } = revocation ?? {}
+  const { userId, tokenId, before: _, ...unknown } = revocation ?? {}
+  const [misspelt] = Object.keys(unknown)
+  if (misspelt !== undefined) {
+    throw new TypeError(`revoke: unknown option ${JSON.stringify(misspelt)}; known are userId, tokenId, before`)
+  }
   if ((userId === undefined) === (tokenId === undefined)) {
     throw new TypeError('revoke: give either userId or tokenId')
   }

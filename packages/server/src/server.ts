@@ -18,7 +18,7 @@ import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } 
 import { createOriginCheck, type OriginCheck } from './origin.js'
 import { checkUserIds, MemoryPresence } from './presence.js'
 import { toReport } from './report.js'
-import { MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
+import { isMeant, MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
 import { RoomNames, Rooms, userRoom } from './rooms.js'
 import { boundClosing, endUnused, type Transport, watchBuffer } from './transport.js'
 
@@ -108,7 +108,7 @@ class Realtime<User extends BaseUser> {
     this.#delivery = new Delivery(contract.codec.serverToClient, this.#namespace, this.#names, this.#connections)
     this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report)
     const authenticator = toAuthenticator(authenticate)
-    this.#revocations = new Revocations(revocations, authenticator.maxLifetimeMs)
+    this.#revocations = new Revocations(revocations, handshakeTimeoutMs, authenticator.maxLifetimeMs)
     this.#admission = new Admission(
       authenticator,
       this.#revocations,
@@ -160,9 +160,13 @@ class Realtime<User extends BaseUser> {
   }
 
   async revoke(revocation: Revocation): Promise<void> {
-    const isMeant = await this.#revocations.revoke(revocation)
-    for (const connection of this.#connections.those((each) => each.isProvedBy(isMeant))) {
-      connection.close({ code: 'REVOKED', reason: 'What was proved at the handshake has been revoked' })
+    const revoked = this.#revocations.read(revocation)
+    try {
+      await this.#revocations.remember(revoked)
+    } finally {
+      for (const connection of this.#connections.those((each) => each.isProvedBy((proof) => isMeant(revoked, proof)))) {
+        connection.close({ code: 'REVOKED', reason: 'What was proved at the handshake has been revoked' })
+      }
     }
   }
 
