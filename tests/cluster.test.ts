@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createRealtimeEmitter, type RealtimeServerOptions } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
 import { Cluster, Redis } from 'ioredis'
+import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { contract, type TestContract } from './contract.js'
 import { collect, heard, refusalOf, rejection, signToken, startServer, type TestServer, type TestUser, until } from './harness.js'
@@ -31,7 +32,7 @@ afterAll(async () => {
 
 type Options = Partial<RealtimeServerOptions<TestContract, TestUser>>
 
-const open: Options['rooms'] = { group: { authorize: () => true, members: 'visible' } }
+const open: NonNullable<Options['rooms']> = { group: { authorize: () => true, members: 'visible' } }
 
 /** Servers that are one. */
 async function startNodes(count: number, options: Options = {}, prefix: string = randomUUID()): Promise<TestServer[]> {
@@ -96,7 +97,7 @@ describe('between nodes', () => {
         realtime.presence.on('offline', ({ userId }) => add(`${userId} offline`))
       }),
     )
-    await new Promise((resolve) => setTimeout(resolve, 100)) // both follow
+    await until(() => a.realtime.ready && b.realtime.ready) // both follow
     const phone = await a.client('ada')
     expect(await b.realtime.presence.isOnline('ada')).toBe(true)
     const laptop = await b.client('ada')
@@ -170,6 +171,16 @@ describe('between nodes', () => {
   })
 })
 
+test('what is revoked while a node does not hear the others is closed once it does', async () => {
+  const [a, b] = await startPair()
+  const ada = b.stock({ token: await signToken('ada') })
+  await heard(ada, 'authenticated')
+  const notice = heard(ada, '$disconnect')
+  await ask(redis.port, 'CLIENT KILL TYPE pubsub')
+  await a.realtime.revoke({ userId: 'ada' }).catch(() => {}) // the way back may be closed, too; it is stored
+  expect(await notice).toMatchObject({ code: 'REVOKED' })
+})
+
 describe('a process without sockets', () => {
   test('sends what a server sends, checked alike, and knows who is online', async () => {
     const prefix = randomUUID()
@@ -178,6 +189,7 @@ describe('a process without sockets', () => {
     const emitter = createRealtimeEmitter(contract, { cluster: redisCluster({ url: redis.url, prefix }), onError: (error) => errors.push(error) })
     onTestFinished(() => emitter.close())
     const changes = collect<string>((add) => emitter.presence.on('online', ({ userId }) => add(userId)))
+    await until(() => emitter.ready)
     const [ada, eve] = [await node!.client('ada'), await node!.client('eve')]
     const notes = [ada, eve].map((client) => collect<{ text: string }>((add) => client.on('note', add)))
     await emitter.toUser('ada').join('group', 'g')
@@ -266,7 +278,7 @@ describe('a Redis', () => {
       b.realtime.presence.on('online', ({ userId }) => add(`${userId} online`))
       b.realtime.presence.on('offline', ({ userId }) => add(`${userId} offline`))
     })
-    await new Promise((resolve) => setTimeout(resolve, 100)) // it follows
+    await until(() => b.realtime.ready) // it follows
     const [ada, eve] = [await a.client('ada'), await b.client('eve')]
     await ada.join('group', 'g')
     await until(() => changes.length === 2)
@@ -330,7 +342,7 @@ test('a node that closes leaves no keys, and its users go offline once their gra
   expect(await ask(redis.port, `KEYS *${prefix}*`)).toBe('0')
 })
 
-test('the clients of an application are used as they are, and stay open', async () => {
+test('a client of ioredis is used as it is, and stays open', async () => {
   const client = new Redis(redis.url)
   onTestFinished(() => client.disconnect())
   const server = await startServer({ cluster: redisCluster({ client, prefix: randomUUID() }) })
@@ -339,10 +351,38 @@ test('the clients of an application are used as they are, and stay open', async 
   expect(await client.ping()).toBe('PONG')
 })
 
+test('a client of redis is used as it is, and stays open; what it opens comes back after a Redis that was killed', async () => {
+  const client = createClient({ url: redis.url, socket: { reconnectStrategy: 100 } })
+  client.on('error', () => {})
+  onTestFinished(() => client.destroy())
+  await client.connect()
+  const prefix = randomUUID()
+  const create = () => startServer({ cluster: redisCluster({ client, prefix, leaseMs: 1_000 }), rooms: open })
+  const [a, b] = [await create(), await create()]
+  await until(() => a.realtime.ready && b.realtime.ready)
+  const ada = await a.client('ada')
+  const notes = collect((add) => ada.on('note', add))
+  await b.realtime.toUser('ada').join('group', 'g')
+  b.realtime.toRoom('group', 'g').emit('note', { text: 'x' })
+  await until(() => notes.length === 1)
+  await redis.kill()
+  expect(await rejection(a.realtime.presence.isOnline('ada'))).toMatchObject({ code: 'UNAVAILABLE' })
+  expect(await refusalOf(a.stock({ token: await signToken('bob') }))).toMatchObject({ code: 'UNAVAILABLE' })
+  await redis.restart()
+  await until(() => b.realtime.presence.isOnline('ada').catch(() => false))
+  await until(() => {
+    b.realtime.toUser('ada').emit('note', { text: 'y' })
+    return new Promise((resolve) => setTimeout(() => resolve(notes.length > 1), 20))
+  })
+  await Promise.all([a, b].map(({ realtime }) => realtime.close({ drainMs: 0 })))
+  await until(() => client.isReady)
+  expect(await client.ping()).toBe('PONG')
+})
+
 test('a Redis Cluster serves as one Redis does', async () => {
   const cluster = await startRedisCluster()
   onTestFinished(() => cluster.stop())
-  const client = new Cluster(cluster.urls)
+  const client = new Cluster([...cluster.urls])
   onTestFinished(() => client.disconnect())
   const prefix = randomUUID()
   const create = () => startServer({ cluster: redisCluster({ client, prefix, leaseMs: 2_000 }), rooms: open, presence: { graceMs: 100 } })
