@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createRealtimeEmitter, type RealtimeServerOptions } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
-import { Cluster, Redis } from 'ioredis'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { contract, type TestContract } from './contract.js'
@@ -46,6 +46,67 @@ async function startNodes(count: number, options: Options = {}, prefix: string =
 
 async function startPair(options?: Options, prefix?: string): Promise<[TestServer, TestServer]> {
   return (await startNodes(2, options, prefix)) as [TestServer, TestServer] // as many as asked for
+}
+
+/** A client whose connections count what Redis sends them. */
+class CountingRedis extends Redis {
+  readonly received: string[] = []
+
+  override duplicate(override?: Partial<RedisOptions>): Redis {
+    const made = super.duplicate(override)
+    made.on('smessageBuffer', (channel: Buffer) => this.received.push(channel.toString()))
+    return made
+  }
+}
+
+async function startCounted(prefix: string): Promise<TestServer & { readonly received: string[] }> {
+  const client = new CountingRedis(redis.url)
+  onTestFinished(() => client.disconnect())
+  const server = await startServer({ cluster: redisCluster({ client, prefix, leaseMs: 1_000 }), rooms: open, limits: { connectionsPerUser: 1_000 } })
+  await until(() => server.realtime.ready)
+  return { ...server, received: client.received }
+}
+
+test('a node hears nothing of what is for users of other nodes, whatever the length of their ids', async () => {
+  const prefix = randomUUID()
+  const [sender, home, bystander] = [await startCounted(prefix), await startCounted(prefix), await startCounted(prefix)]
+  const ids = Array.from({ length: 128 }, (_, index) => 'x'.repeat(index + 1))
+  const heardBy = new Map<string, number>()
+  for (const id of ids) {
+    const stock = home.stock({ token: await signToken(id) })
+    stock.on('note', () => heardBy.set(id, (heardBy.get(id) ?? 0) + 1))
+    await heard(stock, 'authenticated')
+  }
+  for (const id of ids) sender.realtime.toUser(id).emit('note', { text: id })
+  sender.realtime.toUsers(ids).emit('note', { text: 'all of them' })
+  await until(() => [...heardBy.values()].filter((count) => count === 2).length === ids.length)
+  expect(bystander.received).toEqual([])
+  expect(sender.received).toEqual([])
+  expect(home.received).toHaveLength(2 * ids.length)
+})
+
+test('what is for several rooms comes once to who is in more than one of them, and stops with the last who leaves', async () => {
+  const prefix = randomUUID()
+  const [sender, home] = [await startCounted(prefix), await startCounted(prefix)]
+  const ada = await home.client('ada')
+  await ada.join('group', 'a')
+  await ada.join('group', 'b')
+  const notes = collect((add) => ada.on('note', add))
+  sender.realtime.io.to(['group:a', 'group:b', 'user:ada']).emit('note', { text: 'once' })
+  sender.realtime.toUser('ada').emit('note', { text: 'last' })
+  await until(() => notes.length === 2)
+  expect(notes).toEqual([{ text: 'once' }, { text: 'last' }])
+  ada.close()
+  await until(async () => !(await channels(prefix)).some((channel) => channel.includes('ada') || channel.includes('group')))
+})
+
+async function channels(prefix: string): Promise<string[]> {
+  const client = new Redis(redis.url)
+  try {
+    return (await client.call('PUBSUB', 'SHARDCHANNELS', `*${prefix}*`)) as string[] // a list of names
+  } finally {
+    client.disconnect()
+  }
 }
 
 describe('between nodes', () => {
