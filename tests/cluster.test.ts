@@ -97,7 +97,7 @@ test('what is for several rooms comes once to who is in more than one of them, a
   await until(() => notes.length === 2)
   expect(notes).toEqual([{ text: 'once' }, { text: 'last' }])
   ada.close()
-  await until(async () => !(await channels(prefix)).some((channel) => channel.includes('ada') || channel.includes('group')))
+  await until(async () => !(await channels(prefix)).some((channel) => channel.includes('#room#')))
 })
 
 async function channels(prefix: string): Promise<string[]> {
