@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type PresentDevice, RealtimeError } from '@org/realtime-contracts/wire'
+import { isObject, type PresentDevice, RealtimeError } from '@org/realtime-contracts/wire'
 import type { MemberChange, PresenceStore, PresentConnection, UserChange } from '../presence.js'
 import type { RedisBus } from './bus.js'
 import { BEAT, DROP, ENROL, EVENTS, LEAVE, POSITION, PUT, type Script } from './scripts.js'
@@ -125,7 +125,7 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async devices(userId: string): Promise<PresentDevice[]> {
-    return toTexts(await this.#command('HVALS', this.#key(`user:${userId}`))).map((text) => JSON.parse(text) as PresentDevice) // a node has written it
+    return toTexts(await this.#command('HVALS', this.#key(`user:${userId}`))).flatMap(toDevice)
   }
 
   async members(room: string): Promise<string[]> {
@@ -445,6 +445,16 @@ class Follower {
 
 function unavailable(cause: unknown): never {
   throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'Redis cannot be reached, or refuses', { cause })
+}
+
+/** What no node has written is nobody's device. */
+function toDevice(text: string): PresentDevice[] {
+  try {
+    const device: unknown = JSON.parse(text)
+    return isObject(device) && typeof device['id'] === 'string' ? [{ ...device, id: device['id'] }] : []
+  } catch {
+    return []
+  }
 }
 
 function toList(value: unknown): readonly unknown[] {
