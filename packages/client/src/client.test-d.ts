@@ -23,6 +23,7 @@ const contract = defineContract({
   },
   rooms: { group: z.string() },
   session: z.object({ role: z.string(), since: Time }),
+  presence: z.object({ since: Time }),
 })
 const options = { url: 'http://localhost' }
 const full = createRealtimeClient(contract, options)
@@ -142,4 +143,17 @@ test('the map types fit a bare Socket.IO client', () => {
     socket.emit('notification:mark_read')
   }
   void check
+})
+
+describe('presence', () => {
+  test('speaks domain values with a contract, and wire values with its manifest', async () => {
+    const watch = await full.presence.watch(['ada'])
+    expectTypeOf(watch.users.get('ada')?.devices[0]?.meta).toEqualTypeOf<{ since: Date } | undefined>()
+    void full.presence.set({ since: new Date() })
+    // @ts-expect-error a date is its text for a manifest
+    void lean.presence.set({ since: new Date() })
+    void lean.presence.set({ since: '2026-01-02T03:04:05Z' })
+    // @ts-expect-error a text would be taken for the users of its letters
+    void full.presence.watch('ada')
+  })
 })

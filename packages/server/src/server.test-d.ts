@@ -3,7 +3,7 @@ import type { contract as orgContract } from '@org/realtime-contracts/events'
 import { Server } from 'socket.io'
 import { describe, expectTypeOf, test } from 'vitest'
 import * as z from 'zod'
-import { createRealtimeServer, jwt, type Middleware, optionsFromEnv } from './index.js'
+import { createRealtimeEmitter, createRealtimeServer, jwt, type Middleware, optionsFromEnv } from './index.js'
 
 const contract = defineContract({
   name: 'test',
@@ -20,6 +20,7 @@ const contract = defineContract({
   },
   rooms: { group: z.string() },
   session: z.object({ role: z.string() }),
+  presence: z.object({ away: z.boolean() }),
 })
 const any = { issuer: false, audience: false } as const
 
@@ -197,5 +198,25 @@ test('the map types fit a bare Socket.IO server', () => {
       expectTypeOf(notificationId).toEqualTypeOf<string>()
       acknowledge?.({ ok: true, data: { success: true } })
     })
+  })
+})
+
+test('an emitter has the targets of a server, without request', async () => {
+  const emitter = createRealtimeEmitter(contract, { cluster: {} as never })
+  emitter.toUser('ada').exceptDevice('d').emit('note', { text: 'x' })
+  void emitter.toUser('ada').join('group', 'g')
+  // @ts-expect-error the payload does not match
+  emitter.toAll().emit('note', { text: 7 })
+  // @ts-expect-error there is nobody to answer to
+  emitter.toUser('ada').request
+  // @ts-expect-error a room has no join
+  emitter.toRoom('group', 'g').join
+  expectTypeOf((await emitter.presence.devices('ada'))[0]?.meta).toEqualTypeOf<{ away: boolean } | undefined>()
+})
+
+test('the server may say who sees whom, by its own user', () => {
+  createRealtimeServer(contract, {
+    authenticate: () => ({ userId: 'ada', role: 'x', team: 'red' }),
+    presence: { visible: ({ user, userId }) => user.team === userId },
   })
 })

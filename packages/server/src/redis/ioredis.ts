@@ -11,6 +11,7 @@ const OPTIONS = {
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false, // the bus knows what is wanted now; the library only what was, and it owns none of its promises
   maxRetriesPerRequest: 0,
+  keyPrefix: '', // the SDK has its own, and the library would put it before channels, too
   connectTimeout: SILENCE_MS,
   socketTimeout: SILENCE_MS,
   retryStrategy: toRetryMs,
