@@ -204,10 +204,6 @@ type MergedSession<Parts extends readonly Contract[]> =
         : never
     : never
 
-type MergedPresence<Parts extends readonly Contract[]> = [Exclude<Parts[number]['presence'], undefined>] extends [never]
-  ? undefined
-  : Exclude<Parts[number]['presence'], undefined>
-
 type Direction = 'serverToClient' | 'clientToServer' | 'rooms'
 type NamesIn<C extends Contract, D extends Direction> = C extends Contract ? keyof C[D] : never // of each member of a union
 
@@ -231,7 +227,7 @@ export function mergeContracts<const Parts extends readonly Contract[]>(
   MergedMap<Parts, 'clientToServer', EventMap>,
   MergedMap<Parts, 'rooms', RoomMap>,
   MergedSession<Parts>,
-  MergedPresence<Parts>
+  Parts[number]['presence']
 > {
   const where = checkHeader(header)
   refuseUnknownKeys(header, ['name', 'version'], where)

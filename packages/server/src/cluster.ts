@@ -1,5 +1,4 @@
 import type { Namespace } from 'socket.io'
-import type { Adapter } from 'socket.io-adapter'
 import type { PresenceStore } from './presence.js'
 import type { RevocationStore } from './revocation.js'
 
@@ -46,7 +45,7 @@ export type Perform = (audience: Audience, task: unknown, tell: (answer: unknown
 /** One process of several. */
 export interface ClusterNode extends Omit<ClusterLink, 'emit'> {
   /** Called with `new`, once for each namespace. */
-  readonly adapter: (namespace: Namespace) => Adapter
+  readonly adapter: (namespace: Namespace) => Namespace['adapter']
   readonly revocations: RevocationStore
   /** Does what other nodes ask for. */
   start(perform: Perform): void

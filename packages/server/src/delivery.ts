@@ -32,7 +32,7 @@ export type DeviceAnswer<Data = unknown, Failure = RealtimeError> =
   | { readonly deviceId: string; readonly status: 'silent' }
 
 /** Whom an event goes to. Targets are values: narrowing one gives another. */
-export interface Target<C extends Contract> {
+export interface EmitTarget<C extends Contract> {
   /**
    * Sends an event to every connected device of the target; validated and encoded once.
    * @throws RealtimeError `INVALID_PAYLOAD` at once, where the payload does not match the contract.
@@ -42,6 +42,10 @@ export interface Target<C extends Contract> {
   exceptDevice(deviceId: string): this
   /** The same target without one user's devices. */
   exceptUser(userId: string): this
+}
+
+/** Whom an event goes to, in a process that serves sockets and so can hear answers. */
+export interface Target<C extends Contract> extends EmitTarget<C> {
   /**
    * Asks every connected device of the target and waits for all answers. Never rejects for what a device does.
    * @returns one result a device; `silent` is a device that did not answer in time, or went away.
@@ -53,8 +57,8 @@ export interface Target<C extends Contract> {
   ): Promise<Array<DeviceAnswer<ReplyOf<C['serverToClient'][K]>, RequestError<C['serverToClient'][K]>>>>
 }
 
-/** A target of users, whose devices the server can move between rooms. */
-export interface UserTarget<C extends Contract> extends Target<C> {
+/** A target of users, whose devices can be moved between rooms. */
+export interface UserEmitTarget<C extends Contract> extends EmitTarget<C> {
   /**
    * Puts every device of the target into a room, on whatever node, and those that connect later, until `leave`; the room's rule is not asked.
    * With devices or users left out, only the devices that are connected now. Resolves once it is so.
@@ -64,6 +68,9 @@ export interface UserTarget<C extends Contract> extends Target<C> {
   /** Takes every device of the target out of a room. @throws RealtimeError as `join`. */
   leave<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Promise<void>
 }
+
+/** All of it. */
+export interface UserTarget<C extends Contract> extends Target<C>, UserEmitTarget<C> {}
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 10_000
 

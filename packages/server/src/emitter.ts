@@ -1,7 +1,7 @@
 import type { Contract, RoomId, RoomKind } from '@org/realtime-contracts'
 import type { Cluster, ClusterLink } from './cluster.js'
 import type { Report } from './context.js'
-import { Delivery, type Outbound, type Target, type UserTarget } from './delivery.js'
+import { Delivery, type EmitTarget, type Outbound, type UserEmitTarget } from './delivery.js'
 import type { Presence } from './interface.js'
 import { DEFAULT_LIMITS } from './limits.js'
 import { assertKeys, checkCluster } from './options.js'
@@ -19,17 +19,6 @@ export interface RealtimeEmitterOptions {
   readonly onError?: Report
 }
 
-/** Whom an event goes to, from a process that cannot hear answers. */
-export type EmitterTarget<C extends Contract> = Omit<Target<C>, 'request' | 'exceptDevice' | 'exceptUser'> & {
-  exceptDevice(deviceId: string): EmitterTarget<C>
-  exceptUser(userId: string): EmitterTarget<C>
-}
-
-export type EmitterUserTarget<C extends Contract> = Omit<UserTarget<C>, 'request' | 'exceptDevice' | 'exceptUser'> & {
-  exceptDevice(deviceId: string): EmitterUserTarget<C>
-  exceptUser(userId: string): EmitterUserTarget<C>
-}
-
 /** The servers of a contract, from a process that serves no sockets: a job worker, a REST API. Made by `createRealtimeEmitter`. */
 export interface RealtimeEmitter<C extends Contract> {
   readonly contract: C
@@ -37,13 +26,13 @@ export interface RealtimeEmitter<C extends Contract> {
   /** Whether the servers can be reached, as far as is known. */
   readonly ready: boolean
   /** All devices of one user. @throws TypeError where the id can be nobody's. */
-  toUser(userId: string): EmitterUserTarget<C>
+  toUser(userId: string): UserEmitTarget<C>
   /** All devices of several users; of nobody, where there are none. @throws TypeError where an id can be nobody's. */
-  toUsers(userIds: Iterable<string> & object): EmitterUserTarget<C>
+  toUsers(userIds: Iterable<string> & object): UserEmitTarget<C>
   /** Everybody in a room. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
-  toRoom<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): EmitterTarget<C>
+  toRoom<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): EmitTarget<C>
   /** Everybody who is connected. */
-  toAll(): EmitterTarget<C>
+  toAll(): EmitTarget<C>
   /** Ends its connections to Redis. */
   close(): Promise<void>
 }

@@ -11,13 +11,11 @@ export interface PresenceEvents {
 }
 
 /** Who is online. A user is, from the first device that connects until the grace period after the last one has gone. */
-export interface PresenceReader<Meta = unknown> {
+export interface PresenceReader {
   /** @throws RealtimeError `UNAVAILABLE`, here and below, where several nodes share presence and their store cannot be reached. */
   isOnline(userId: string): Promise<boolean>
   /** In one round trip. @returns those of `userIds` that are online, in their order. */
   online(userIds: Iterable<string> & object): Promise<string[]>
-  /** The devices of a user that are connected now, with what they say about themselves. */
-  devices(userId: string): Promise<Array<PresentDevice<Meta>>>
   /** How many users are online. */
   count(): Promise<number>
   /** Called once for each change, on every node that listens. @returns a function that ends the listening. */
