@@ -1,36 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { io } from 'socket.io-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { root, startExample } from './example.js'
 import { heard, refusalOf, until } from './harness.js'
-
-const root = fileURLToPath(new URL('..', import.meta.url))
-
-interface Running {
-  readonly process: ChildProcess
-  output: string
-  readonly exit: Promise<number | null>
-}
-
-/** Runs an example as its `start` script does. */
-function start(example: string, env: Record<string, string> = {}): Running {
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(WS_|CORS_|JWT_|REDIS_|NODE_OPTIONS|VITEST)/.test(name)))
-  const child = spawn(process.execPath, ['--conditions=@org/source', '--import', 'tsx', `${root}examples/${example}/src/main.ts`], {
-    cwd: root,
-    env: { ...inherited, WS_PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const running: Running = { process: child, output: '', exit: new Promise((resolve) => child.once('exit', resolve)) }
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (running.output += String(chunk)))
-  onTestFinished(() => void child.kill('SIGKILL'))
-  return running
-}
 
 describe('the main job', () => {
   test('prints the session of three clients, keeps serving with the tokens it prints, and ends on Ctrl-C', async () => {
-    const running = start('notifications', { WS_PATH: '/realtime/', CORS_ORIGIN: 'https://app.example.com', JWT_SECRET: 'uL3n8vQ1zR7xW2kJ5mB9sD4fG6hT0pYc' })
+    const running = startExample('notifications', {
+      WS_PATH: '/realtime/',
+      CORS_ORIGIN: 'https://app.example.com',
+      JWT_SECRET: 'uL3n8vQ1zR7xW2kJ5mB9sD4fG6hT0pYc',
+    })
     await until(() => running.output.includes('Ctrl-C ends it.') || running.process.exitCode !== null)
     const lines = running.output.split('\n')
     const steps = [
@@ -82,7 +63,7 @@ describe('the main job', () => {
   })
 
   test('makes a secret of its own where there is none, and refuses tokens of another', async () => {
-    const running = start('notifications')
+    const running = startExample('notifications')
     await until(() => running.output.includes('Ctrl-C ends it.') || running.process.exitCode !== null)
     const url = /Serving on (\S+)/.exec(running.output)?.[1] ?? ''
     const socket = io(url, { auth: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.x' }, forceNew: true, reconnection: false })
@@ -98,7 +79,7 @@ describe('the main job', () => {
     ['CORS_ORIGIN', { CORS_ORIGIN: 'app.example.com' }],
     ['JWT_SECRET', { JWT_SECRET: 'short' }],
   ])('says what is wrong with %s, and does not start', async (name, env) => {
-    const running = start('notifications', env)
+    const running = startExample('notifications', env)
     expect(await running.exit).toBe(1)
     expect(running.output).toMatch(new RegExp(`^Cannot start: ${name}`))
   })
@@ -109,7 +90,7 @@ describe('the main job', () => {
     onTestFinished(() => void other.close())
     const address = other.address()
     const port = String(typeof address === 'object' && address !== null ? address.port : 0)
-    const running = start('notifications', { WS_PORT: port })
+    const running = startExample('notifications', { WS_PORT: port })
     expect(await running.exit).toBe(1)
     expect(running.output).toContain(`Port ${port} is taken. Set WS_PORT`)
   })
@@ -121,7 +102,7 @@ describe('the README', () => {
     for (const file of ['contract.ts', 'server.ts', 'client.ts']) {
       expect(readme).toContain(`\`\`\`ts\n${await readFile(`${root}examples/quickstart/src/${file}`, 'utf8')}\`\`\``)
     }
-    const running = start('quickstart')
+    const running = startExample('quickstart')
     expect(await running.exit).toBe(0)
     expect(running.output).toBe('ada: Hello, me\nreached 1 device(s)\n')
   })
