@@ -1,9 +1,34 @@
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { delimiter, dirname } from 'node:path'
 import { io } from 'socket.io-client'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { root, startExample } from './example.js'
-import { heard, refusalOf, until } from './harness.js'
+import { heard, refusalOf, signToken, until } from './harness.js'
+import { startNode, viewOf } from './nodes.js'
+import { findProgram, INSTALL_MS, isRunning } from './programs.js'
+import { startRedis } from './redis.js'
+
+/** The environment of a machine that has Redis and nginx. */
+async function programsEnv(): Promise<Record<string, string>> {
+  const programs = [await findProgram('redis-server'), await findProgram('nginx')]
+  const of = (name: string): string[] => programs.flatMap(({ env }) => env[name] ?? [])
+  return {
+    PATH: [...programs.map(({ path }) => dirname(path)), ...of('PATH')].join(delimiter),
+    LD_LIBRARY_PATH: of('LD_LIBRARY_PATH').join(delimiter),
+  }
+}
+
+/** Expects a line for each step, in their order. */
+function expectInOrder(output: string, steps: readonly RegExp[]): void {
+  const lines = output.split('\n')
+  let from = 0
+  for (const step of steps) {
+    const found = lines.findIndex((line, index) => index >= from && step.test(line))
+    expect(found, `${step} in\n${output}`).toBeGreaterThanOrEqual(0)
+    from = found + 1
+  }
+}
 
 describe('the main job', () => {
   test('prints the session of three clients, keeps serving with the tokens it prints, and ends on Ctrl-C', async () => {
@@ -29,12 +54,7 @@ describe('the main job', () => {
       /stranger +← UNAUTHENTICATED/,
       /grace\/tablet +← INVALID_PAYLOAD.*notificationId/,
     ]
-    let from = 0
-    for (const step of steps) {
-      const found = lines.findIndex((line, index) => index >= from && step.test(line))
-      expect(found, `${step} in\n${running.output}`).toBeGreaterThanOrEqual(0)
-      from = found + 1
-    }
+    expectInOrder(running.output, steps)
     expect(running.output).toMatch(/ada\/laptop +← reply +\{ success: true \}/)
     expect(lines.filter((line) => /← leaderboard:updated/.test(line))).toHaveLength(3)
     expect(running.output).not.toMatch(/ada\/laptop +← notification:read/)
@@ -93,6 +113,79 @@ describe('the main job', () => {
     const running = startExample('notifications', { WS_PORT: port })
     expect(await running.exit).toBe(1)
     expect(running.output).toContain(`Port ${port} is taken. Set WS_PORT`)
+  })
+})
+
+describe('three nodes behind nginx', () => {
+  beforeAll(programsEnv, 2 * INSTALL_MS)
+
+  test('reach a user from each other, take over from a node that is killed, and leave nothing behind', async () => {
+    const running = startExample('redis-cluster', await programsEnv())
+    const pids = (): number[] => [...running.output.matchAll(/, process (\d+)$/gm)].map(([, pid]) => Number(pid))
+    onTestFinished(() => {
+      for (const pid of pids().filter(isRunning)) process.kill(pid, 'SIGTERM')
+    })
+    await until(() => running.output.includes('Ctrl-C ends it.') || running.process.exitCode !== null)
+    expectInOrder(running.output, [
+      /^nginx +serves on/,
+      /^ada\/laptop +← authenticated/,
+      /^ada\/phone +← authenticated/,
+      /^node [abc] +has 1 of ada's devices/,
+      /^node [abc] +notifies ada/,
+      /^ada\/(laptop|phone) +← notification:new from node [abc]/,
+      /^ada\/(laptop|phone) +← notification:new from node [abc]/,
+      /^ada\/phone +→ notification:mark_read/,
+      /^ada\/laptop +← notification:read/,
+      /^node a +sees ada online, with 2 devices/,
+      /^node b +sees ada online, with 2 devices/,
+      /^node c +sees ada online, with 2 devices/,
+      /^node [abc] +is killed/,
+      /^ada\/(laptop|phone) +← authenticated/,
+      /^node [abc] +notifies ada/,
+      /^ada\/(laptop|phone) +← notification:new from node [abc]/,
+      /^ada\/(laptop|phone) +← notification:new from node [abc]/,
+      /^node [abc] +serves on/,
+      /^Serving on/,
+    ])
+    running.process.kill('SIGINT')
+    expect(await running.exit).toBe(0)
+    expect(running.output).toContain('Closed.')
+    expect(pids()).toHaveLength(6)
+    expect(pids().filter(isRunning)).toEqual([])
+  })
+
+  test('say what is missing where a program is', async () => {
+    const running = startExample('redis-cluster', { PATH: '/nowhere' })
+    expect(await running.exit).toBe(1)
+    expect(running.output).toMatch(/^redis-server does not start .*Install it/)
+  })
+})
+
+describe('the worker', () => {
+  beforeAll(() => findProgram('redis-server'), INSTALL_MS)
+
+  test('tells users where they are connected, and those who are not by other means', async () => {
+    const redis = await startRedis()
+    onTestFinished(() => redis.stop())
+    const { address } = await startNode('a', redis.url)
+    const socket = io(`http://${address}`, { auth: { token: await signToken('ada') }, forceNew: true, transports: ['websocket'] })
+    onTestFinished(() => void socket.disconnect())
+    const message = heard(socket, 'notification:new')
+    await heard(socket, 'authenticated')
+    await until(async () => (await viewOf(address, 'ada')).online)
+
+    const worker = startExample('worker', { REDIS_URL: redis.url }, { args: ['ada', 'grace'] })
+    expect(await worker.exit, worker.output).toBe(0)
+    expect(worker.output).toBe('mail to grace@example.com: Report\nada: live\ngrace: fallback\n')
+    expect(await message).toMatchObject({ notification: { title: 'Report', message: 'Your report is ready' } })
+  })
+
+  test('fails, so that its job can be tried again, where Redis is away', async () => {
+    const redis = await startRedis()
+    await redis.stop()
+    const worker = startExample('worker', { REDIS_URL: redis.url }, { args: ['ada'] })
+    expect(await worker.exit).toBe(1)
+    expect(worker.output).not.toMatch(/mail to|live|fallback/)
   })
 })
 

@@ -5,25 +5,17 @@ import { contract } from '@org/realtime-contracts/events'
 import { io, type Socket } from 'socket.io-client'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { nginxConfig } from '../examples/redis-cluster/src/proxy.js'
-import { root, startExample } from './example.js'
-import { collect, createTestClient, heard, SECRET, signToken, type Transport, until } from './harness.js'
+import { root } from './example.js'
+import { collect, createTestClient, heard, signToken, type Transport, until } from './harness.js'
 import { type Nginx, startNginx } from './nginx.js'
+import { NODES, type Node, type NodeName, notify, startNode, viewOf } from './nodes.js'
 import { findProgram, INSTALL_MS, isRunning } from './programs.js'
 import { startRedis } from './redis.js'
-
-const NODES = ['a', 'b', 'c'] as const
-type NodeName = (typeof NODES)[number]
 
 beforeAll(async () => {
   await findProgram('nginx')
   await findProgram('redis-server')
 }, 2 * INSTALL_MS)
-
-interface Node {
-  readonly name: NodeName
-  readonly address: string
-  end(signal: NodeJS.Signals): Promise<unknown>
-}
 
 /** Three processes of examples/redis-cluster over one Redis, behind its nginx. */
 interface Cluster {
@@ -40,22 +32,6 @@ async function startCluster(): Promise<Cluster> {
   const nginx = await startNginx({ config: (listen) => nginxConfig({ listen, nodes: addresses, accessLog: 'access.log' }) })
   onTestFinished(() => nginx.stop())
   return { url: nginx.url, nginx, nodes: { a, b, c } }
-}
-
-async function startNode(name: NodeName, redisUrl: string): Promise<Node> {
-  const env = { NODE_NAME: name, REDIS_URL: redisUrl, JWT_SECRET: SECRET }
-  const running = startExample('redis-cluster', env, { file: 'node.ts' })
-  const address = (): string | undefined => /listens on (\S+)\n/.exec(running.output)?.[1]
-  await until(() => address() !== undefined || running.process.exitCode !== null)
-  expect(address(), running.output).toBeDefined()
-  return {
-    name,
-    address: address() ?? '',
-    end: (signal) => {
-      running.process.kill(signal)
-      return running.exit
-    },
-  }
 }
 
 /** A client of the SDK, connected, and the messages that reach it. */
@@ -91,19 +67,9 @@ function nodeOf(socket: Socket): string | undefined {
   return socket.io.engine.id?.split('.')[0]
 }
 
-/** As another service of the application would. */
-async function notify(node: Node, userId: string, message: string): Promise<void> {
-  const { status } = await fetch(`http://${node.address}/notify/${userId}`, { method: 'POST', body: message })
-  expect(status).toBe(204)
-}
-
-async function viewOf(node: Node, userId: string): Promise<{ online: boolean; devices: number; here: number }> {
-  return (await (await fetch(`http://${node.address}/users/${userId}`)).json()) as { online: boolean; devices: number; here: number }
-}
-
 /** The nodes that have a device of a user. */
 async function whereIs(nodes: readonly Node[], userId: string): Promise<Node[]> {
-  const views = await Promise.all(nodes.map((node) => viewOf(node, userId)))
+  const views = await Promise.all(nodes.map((node) => viewOf(node.address, userId)))
   return nodes.filter((_, index) => (views[index]?.here ?? 0) > 0)
 }
 
@@ -128,7 +94,8 @@ describe('the nginx configuration of examples/redis-cluster', () => {
 
     for (const [index, socket] of sockets.entries()) {
       const message = heard(socket, 'notification:new')
-      await notify(Object.values(nodes).find(({ name }) => name !== nodeOf(socket))!, users[index]!, 'from elsewhere')
+      const elsewhere = Object.values(nodes).find(({ name }) => name !== nodeOf(socket))!
+      await notify(elsewhere.address, users[index]!, 'from elsewhere')
       expect(await message).toMatchObject({ notification: { message: 'from elsewhere' } })
       // More than nginx keeps in memory: its workers have to be able to write.
       const large = { notificationId: 'n-1', unknown: 'x'.repeat(40_000) }
@@ -161,7 +128,7 @@ describe('the nginx configuration of examples/redis-cluster', () => {
     const { url, nginx, nodes } = await startCluster()
     const clients = await Promise.all(['ada', 'grace', 'hedy'].map((userId) => connectClient(url, userId, ['websocket'])))
     for (const { client, messages } of clients) {
-      for (const node of Object.values(nodes)) await notify(node, client.session!.userId, `from ${node.name}`)
+      for (const node of Object.values(nodes)) await notify(node.address, client.session!.userId, `from ${node.name}`)
       await until(() => messages.length === 3)
       expect([...messages].sort()).toEqual(['from a', 'from b', 'from c'])
       client.close()
@@ -177,10 +144,10 @@ describe('the nginx configuration of examples/redis-cluster', () => {
       const all = Object.values(nodes)
       const { messages } = await connectClient(url, 'ada', [transport])
       for (const node of all) {
-        await until(async () => (await viewOf(node, 'ada')).devices === 1)
-        expect(await viewOf(node, 'ada')).toMatchObject({ online: true })
-        expect(await viewOf(node, 'grace')).toMatchObject({ online: false, devices: 0 })
-        await notify(node, 'ada', `from ${node.name}`)
+        await until(async () => (await viewOf(node.address, 'ada')).devices === 1)
+        expect(await viewOf(node.address, 'ada')).toMatchObject({ online: true })
+        expect(await viewOf(node.address, 'grace')).toMatchObject({ online: false, devices: 0 })
+        await notify(node.address, 'ada', `from ${node.name}`)
       }
       await until(() => messages.length === 3)
       expect(await whereIs(all, 'ada')).toHaveLength(1)
@@ -204,7 +171,7 @@ describe('the nginx configuration of examples/redis-cluster', () => {
     expect(others.map(({ name }) => String(name))).toContain(nodeOf(socket))
     for (const userId of users) await until(async () => (await whereIs(others, userId)).length === 1)
     for (const [index, userId] of users.entries()) {
-      for (const node of others) await notify(node, userId, `after, from ${node.name}`)
+      for (const node of others) await notify(node.address, userId, `after, from ${node.name}`)
       await until(() => clients[index]!.messages.length === 2)
     }
   })

@@ -7,7 +7,7 @@ import { type Started, start } from './programs.js'
 import { nginxConfig } from './proxy.js'
 
 const HOST = '127.0.0.1'
-export const NODES = ['a', 'b', 'c'] as const
+const NODES = ['a', 'b', 'c'] as const
 export type NodeName = (typeof NODES)[number]
 
 export interface ClusterOptions {

@@ -20,8 +20,10 @@ async function main(): Promise<void> {
 
   await runSession({ cluster, tokenOf, say })
 
-  console.log(`\nServing on ${cluster.url}, over ${cluster.redisUrl}. Connect with socket.io-client and auth: { token }:\n`)
-  console.log(`  ada    ${await tokenOf('ada')}`)
+  console.log(`\nServing on ${cluster.url}, over ${cluster.redisUrl}. To see what reaches ada, in another terminal:\n`)
+  console.log(`REALTIME_URL=${cluster.url} REALTIME_TOKEN=${await tokenOf('ada')} npx -y pnpm@10.34.9 --filter example-redis-cluster watch`)
+  console.log('\nTo notify ada, from any node:\n')
+  for (const name of cluster.running) console.log(`curl -d 'from node ${name}' ${cluster.nodeUrl(name)}/notify/ada`)
   console.log('\nCtrl-C ends it.')
 }
 
