@@ -5,6 +5,7 @@ import { Connection, type Connections } from './connection.js'
 import type { Device, Report } from './context.js'
 import { type AuthenticationRequest, type Authenticator, type BaseUser, fault, identify, type Proof, refusal } from './identity.js'
 import { type Limits, Rate, rateLimited } from './limits.js'
+import type { PresenceStore } from './presence.js'
 import type { Revocations } from './revocation.js'
 import { deviceRoom, userRoom } from './rooms.js'
 
@@ -26,6 +27,7 @@ export class Admission<User extends BaseUser> {
     private readonly authenticator: Authenticator<User>,
     private readonly revocations: Revocations,
     private readonly connections: Connections<User>,
+    private readonly presence: PresenceStore,
     private readonly sessionCodec: ValueCodec | undefined,
     private readonly limits: Limits,
     private readonly rates: ReadonlyMap<string, number>,
@@ -96,19 +98,38 @@ export class Admission<User extends BaseUser> {
     const device: Device = { id: handshake?.device ?? socket.id }
     const connection = new Connection(socket, device, proof, this.sessionCodec, this.limits, this.rates)
     this.connections.expect(connection)
-    const remove = (): void => this.connections.remove(connection)
+    const remove = (): void => {
+      this.connections.remove(connection)
+      this.presence.remove(connection.present)
+    }
     socket.conn.once('close', remove) // one that goes before it is in is not heard to disconnect
     socket.once('disconnect', () => socket.conn.off('close', remove))
     try {
       // Asked once it can be found: what is revoked from here on closes it.
       await this.#refuseRevoked(proof)
-      await socket.join([userRoom(proof.user.userId), deviceRoom(device.id)])
-      if (connection.ended !== undefined) throw new RealtimeError(connection.ended.code, connection.ended.reason)
+      await this.#enter(connection)
+      refuseEnded(connection)
       return connection
     } catch (error) {
       remove()
       socket.conn.off('close', remove)
       throw error
+    }
+  }
+
+  /** From here on it can be reached from every node. */
+  async #enter(connection: Connection<User>): Promise<void> {
+    const { socket, user, device, present } = connection
+    try {
+      await socket.join([userRoom(user.userId), deviceRoom(device.id)])
+      refuseEnded(connection)
+      const standing = await this.presence.add(present)
+      if (standing.length === 0) return
+      await socket.join([...standing])
+      for (const room of standing) this.presence.enter(room, present)
+      await this.presence.settled(present)
+    } catch (cause) {
+      throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'The server cannot let anybody in now', { cause })
     }
   }
 
@@ -143,6 +164,11 @@ export class Admission<User extends BaseUser> {
     }
     return error
   }
+}
+
+/** @throws RealtimeError where it was closed on its way in. */
+function refuseEnded({ ended }: { readonly ended: { readonly code: string; readonly reason: string } | undefined }): void {
+  if (ended !== undefined) throw new RealtimeError(ended.code, ended.reason)
 }
 
 /** What a client is refused with while the server closes. */

@@ -4,6 +4,7 @@ import type { Socket } from 'socket.io'
 import type { Device, Sender } from './context.js'
 import type { BaseUser, Proof } from './identity.js'
 import { Allowance, type Limits, rateLimited, roomChanges } from './limits.js'
+import type { PresentConnection } from './presence.js'
 import { type Room, userRoom } from './rooms.js'
 import { endWithin } from './transport.js'
 
@@ -25,6 +26,8 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   #open = false
   #ended: CloseReason | undefined
   readonly allowance: Allowance
+  /** As presence keeps it. */
+  readonly present: PresentConnection
   /** What the client is told about itself, as it goes over the wire. */
   session: SessionFacts
   #lastTurn: Promise<void> = Promise.resolve()
@@ -46,6 +49,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     )
     this.session = toSession(proof, device, sessionCodec)
     this.#proof = proof
+    this.present = { id: socket.id, userId: proof.user.userId, device }
     socket.on('disconnect', () => {
       for (const settle of this.#pending) settle()
     })
@@ -124,8 +128,12 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   }
 
   async leave(room: Room): Promise<void> {
-    this.#rooms.delete(room.name)
-    await this.socket.leave(room.name)
+    await this.leaveAs(room.name)
+  }
+
+  async leaveAs(name: string): Promise<void> {
+    this.#rooms.delete(name)
+    await this.socket.leave(name)
   }
 
   sendError(error: WireError, event: string): void {

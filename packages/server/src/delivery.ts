@@ -12,11 +12,9 @@ import type {
   RoomKind,
   ServerEvent,
 } from '@org/realtime-contracts'
-import { checkTimeout, findNonJson, MAX_DEPTH } from '@org/realtime-contracts/wire'
-import type { Namespace } from 'socket.io'
-import type { Connections } from './connection.js'
-import type { BaseUser } from './identity.js'
-import { isOversized } from './parser.js'
+import { checkTimeout } from '@org/realtime-contracts/wire'
+import type { Audience } from './cluster.js'
+import type { DeviceOutcome } from './peers.js'
 import { deviceRoom, type RoomNames, userRoom } from './rooms.js'
 
 /** Reserved for what a later version can say about one emit. */
@@ -57,39 +55,59 @@ export interface Target<C extends Contract> {
 
 /** A target of users, whose devices the server can move between rooms. */
 export interface UserTarget<C extends Contract> extends Target<C> {
-  /** Puts every connected device of the target into a room; the room's rule is not asked. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
+  /**
+   * Puts every device of the target into a room, on whatever node, and those that connect later, until `leave`; the room's rule is not asked.
+   * With devices or users left out, only the devices that are connected now. Resolves once it is so.
+   * @throws RealtimeError `INVALID_PAYLOAD` for what is no room; `UNAVAILABLE` where the nodes cannot be told: safe to repeat.
+   */
   join<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Promise<void>
-  /** Takes every connected device of the target out of a room. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
+  /** Takes every device of the target out of a room. @throws RealtimeError as `join`. */
   leave<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Promise<void>
 }
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 10_000
 
-/** Everything outbound: encodes an event and hands it to Socket.IO, by the name of a room. */
-export class Delivery<User extends BaseUser> {
+/** The ways out of this process. */
+export interface Outbound {
+  emit(audience: Audience, event: string, args: readonly unknown[]): void
+  request(audience: Audience, event: string, args: readonly unknown[], timeoutMs: number): Promise<DeviceOutcome[]>
+  move(kind: 'join' | 'leave', room: string, userIds: readonly string[], except: readonly string[]): Promise<void>
+}
+
+/** Everything outbound: encodes an event and hands it on, by the names of rooms. */
+export class Delivery {
   constructor(
     readonly codecs: EventCodecs,
-    readonly namespace: Namespace,
     readonly names: RoomNames,
-    readonly connections: Connections<User>,
+    readonly outbound: Outbound,
   ) {}
 
-  to(rooms: readonly string[] | 'all', except: readonly string[] = []): Recipients<User> {
-    return new Recipients(this, rooms, except)
+  toUsers(userIds: readonly string[]): Recipients {
+    return new Recipients(this, userIds.map(userRoom), [], userIds)
+  }
+
+  toRoom(kind: string, id: unknown): Recipients {
+    return new Recipients(this, [this.names.fromDomain(kind, id).name], [])
+  }
+
+  toAll(): Recipients {
+    return new Recipients(this, 'all', [])
   }
 }
 
 /** The one implementation behind {@link Target} and {@link UserTarget}, which type it by the contract. */
-class Recipients<User extends BaseUser> {
+class Recipients {
   constructor(
-    private readonly delivery: Delivery<User>,
+    private readonly delivery: Delivery,
     private readonly rooms: readonly string[] | 'all',
     private readonly except: readonly string[],
+    private readonly userIds: readonly string[] = [],
   ) {}
 
   emit(event: string, payload?: unknown): void {
     const args = this.delivery.codecs.encodeArguments(event, payload)
-    this.#operator()?.emit(event, ...args)
+    const audience = this.#audience()
+    if (audience !== undefined) this.delivery.outbound.emit(audience, event, args)
   }
 
   exceptDevice(deviceId: string): this {
@@ -101,47 +119,40 @@ class Recipients<User extends BaseUser> {
   }
 
   async request(event: string, payload?: unknown, { timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS }: RequestOptions = {}): Promise<DeviceAnswer[]> {
-    const { codecs } = this.delivery
+    const { codecs, outbound } = this.delivery
     codecs.assertAnswered(event)
     checkTimeout(timeoutMs)
     const args = codecs.encodeArguments(event, payload)
-    const sockets = (await this.#operator()?.local.fetchSockets()) ?? []
-    const connections = sockets.flatMap(({ id }) => this.delivery.connections.get(id) ?? [])
-    return Promise.all(
-      connections.map(async (connection) => toDeviceAnswer(event, codecs, connection.device.id, await connection.request(event, args, timeoutMs))),
-    )
+    const audience = this.#audience()
+    const outcomes = audience === undefined ? [] : await outbound.request(audience, event, args, timeoutMs)
+    return outcomes.map((outcome) => toDeviceAnswer(event, codecs, outcome))
   }
 
   async join(kind: string, id: unknown): Promise<void> {
     const { name } = this.delivery.names.fromDomain(kind, id)
-    this.#operator()?.socketsJoin(name)
+    await this.delivery.outbound.move('join', name, this.userIds, this.except)
   }
 
   async leave(kind: string, id: unknown): Promise<void> {
     const { name } = this.delivery.names.fromDomain(kind, id)
-    this.#operator()?.socketsLeave(name)
+    await this.delivery.outbound.move('leave', name, this.userIds, this.except)
   }
 
   #without(room: string): this {
-    return new Recipients(this.delivery, this.rooms, [...this.except, room]) as this // it has no subclass
+    return new Recipients(this.delivery, this.rooms, [...this.except, room], this.userIds) as this // it has no subclass
   }
 
-  /** `undefined` for nobody: to Socket.IO an empty list of rooms means everybody. */
-  #operator() {
-    const { namespace } = this.delivery
-    if (this.rooms === 'all') {
-      return namespace.except([...this.except])
-    }
-    return this.rooms.length === 0 ? undefined : namespace.to([...this.rooms]).except([...this.except])
+  /** `undefined` for nobody: an audience without rooms is everybody. */
+  #audience(): Audience | undefined {
+    const rooms = this.rooms === 'all' ? [] : this.rooms
+    return this.rooms !== 'all' && rooms.length === 0 ? undefined : { rooms, except: this.except }
   }
 }
 
-function toDeviceAnswer(event: string, codecs: EventBorder, deviceId: string, outcome: { readonly answer: unknown } | undefined): DeviceAnswer {
-  if (outcome === undefined) {
+function toDeviceAnswer(event: string, codecs: EventBorder, { deviceId, answered, answer }: DeviceOutcome): DeviceAnswer {
+  if (!answered) {
     return { deviceId, status: 'silent' }
   }
-  // What a client answers is as little trusted as what it sends.
-  const answer = isOversized(outcome.answer) || findNonJson(outcome.answer, MAX_DEPTH) !== undefined ? undefined : outcome.answer
   try {
     return { deviceId, status: 'answered', data: codecs.decodeReply(event, answer) }
   } catch (error) {

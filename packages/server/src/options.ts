@@ -1,5 +1,6 @@
 import type { Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
 import type { RefusalListener } from './admission.js'
+import type { Cluster } from './cluster.js'
 import type { Report } from './context.js'
 import type { AuthenticateFunction, Authenticator, BaseUser } from './identity.js'
 import { DEFAULT_LIMITS, type Limits, MAX_PAYLOAD_DEPTH } from './limits.js'
@@ -34,6 +35,8 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly limits?: Partial<Limits>
   /** Where it is kept who was revoked. @default in memory: a restart forgets */
   readonly revocations?: RevocationStore
+  /** What joins several processes to one server: `redisCluster({ url })` of `@org/realtime-server/redis`. @default this process alone */
+  readonly cluster?: Cluster
   /** Told of every client that was not let in: `error.cause` has the reason, which the client is not told. */
   readonly onRefused?: RefusalListener
   /** Told of every fault of the server, which clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
@@ -56,6 +59,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
   'handshakeTimeoutMs',
   'limits',
   'revocations',
+  'cluster',
   'onRefused',
   'onError',
 ]
@@ -84,7 +88,15 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
   for (const name of ['onError', 'onRefused'] as const) {
     if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`${name} must be a function`)
   }
+  checkCluster(options.cluster)
   return options
+}
+
+/** @throws TypeError for what is none. */
+export function checkCluster(cluster: Cluster | undefined): void {
+  if (cluster !== undefined && (typeof cluster?.open !== 'function' || typeof cluster.link !== 'function')) {
+    throw new TypeError("cluster must be redisCluster({ url }) of '@org/realtime-server/redis'")
+  }
 }
 
 function checkLimits(limits: Partial<Limits> = {}): void {
@@ -101,7 +113,8 @@ function checkLimits(limits: Partial<Limits> = {}): void {
   for (const [name, value] of Object.entries(counts)) assertCount(`limits.${name}`, value, name === 'attachments' ? 0 : 1)
 }
 
-function assertKeys(where: string, value: object | null | undefined, known: readonly string[]): void {
+/** @throws TypeError for what is no object, or has other keys. */
+export function assertKeys(where: string, value: object | null | undefined, known: readonly string[]): void {
   if (value === undefined) return
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TypeError(`${where}: expected an object of ${known.join(', ')}`)

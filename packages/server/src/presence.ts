@@ -1,8 +1,9 @@
 import type { Device } from './context.js'
 import { isUserId } from './identity.js'
+import type { RoomNames } from './rooms.js'
 
 export interface PresenceEvents {
-  /** A user's first device has connected. */
+  /** A user's first device has connected, anywhere. */
   readonly online: { readonly userId: string }
   /** A user's last device has been gone for the grace period. */
   readonly offline: { readonly userId: string }
@@ -10,64 +11,96 @@ export interface PresenceEvents {
 
 /** Who is online. A user is, from the first device that connects until the grace period after the last one has gone. */
 export interface PresenceReader {
+  /** @throws RealtimeError `UNAVAILABLE`, here and below, where several nodes share presence and their store cannot be reached. */
   isOnline(userId: string): Promise<boolean>
-  /** @returns those of `userIds` that are online, in their order. */
+  /** In one round trip. @returns those of `userIds` that are online, in their order. */
   online(userIds: Iterable<string> & object): Promise<string[]>
   /** The devices of a user that are connected now. */
   devices(userId: string): Promise<Device[]>
-  /** @returns a function that ends the listening. */
+  /** How many users are online. */
+  count(): Promise<number>
+  /** Called once for each change, on every node that listens. @returns a function that ends the listening. */
   on<E extends keyof PresenceEvents>(event: E, listener: (change: PresenceEvents[E]) => void): () => void
 }
 
-interface Presence {
-  readonly devices: Map<string, Device>
-  leaving: NodeJS.Timeout | undefined
+/** One live connection, as presence keeps it. */
+export interface PresentConnection {
+  /** Tells two connections of one device apart while one replaces the other. */
+  readonly id: string
+  readonly userId: string
+  readonly device: Device
 }
 
-/** Presence of one process, in memory. */
-export class MemoryPresence implements PresenceReader {
-  readonly #users = new Map<string, Presence>()
-  readonly #listeners = { online: new Set<(change: { userId: string }) => void>(), offline: new Set<(change: { userId: string }) => void>() }
+export interface UserChange {
+  readonly change: keyof PresenceEvents
+  readonly userId: string
+}
+
+/** A user's first device in a room, or the last one. */
+export interface MemberChange {
+  readonly change: 'joined' | 'left'
+  readonly room: string
+  readonly userId: string
+}
+
+/** Keeps who is connected, and in which rooms: of one process, or of all that share it. What it is told, it may be told again. */
+export interface PresenceStore {
+  /** @returns the rooms that the user stands in, on whatever device. @throws RealtimeError `UNAVAILABLE`; then the connection is not there. */
+  add(connection: PresentConnection): Promise<readonly string[]>
+  /** What cannot be written now is written later. */
+  remove(connection: PresentConnection): void
+  enter(room: string, connection: PresentConnection): void
+  exit(room: string, connection: PresentConnection): void
+  /** Resolves once what was entered and left so far is written. @throws RealtimeError `UNAVAILABLE` */
+  settled(connection: PresentConnection): Promise<void>
+  /** A user stands in a room until told otherwise, also while away. @throws RealtimeError `UNAVAILABLE` */
+  stand(room: string, userIds: readonly string[]): Promise<void>
+  unstand(room: string, userIds: readonly string[]): Promise<void>
+  online(userIds: readonly string[]): Promise<readonly boolean[]>
+  devices(userId: string): Promise<Device[]>
+  members(room: string): Promise<string[]>
+  count(): Promise<number>
+  /** Tells the changes from now on. */
+  follow(listener: (change: UserChange) => void): void
+  /** Tells the changes that this process has made, or has found out: each is told on one node. */
+  followMembers(listener: (change: MemberChange) => void): void
+  close(): Promise<void>
+}
+
+type Listeners = { readonly [E in keyof PresenceEvents]: Set<(change: PresenceEvents[E]) => void> }
+
+/** What an application asks and hears of presence. */
+export class PresenceService implements PresenceReader {
+  readonly #listeners: Listeners = { online: new Set(), offline: new Set() }
+  #following = false
 
   constructor(
-    private readonly graceMs: number,
+    private readonly store: PresenceStore,
+    private readonly names: RoomNames,
     private readonly report: (error: unknown) => void,
   ) {}
 
-  /** A connection has come; `connectionId` tells two of one device apart while one replaces the other. */
-  add(userId: string, connectionId: string, device: Device): void {
-    const known = this.#users.get(userId)
-    if (known !== undefined) {
-      clearTimeout(known.leaving)
-      known.leaving = undefined
-      known.devices.set(connectionId, device)
-      return
-    }
-    this.#users.set(userId, { devices: new Map([[connectionId, device]]), leaving: undefined })
-    this.#emit('online', userId)
-  }
-
-  remove(userId: string, connectionId: string): void {
-    const known = this.#users.get(userId)
-    if (known?.devices.delete(connectionId) !== true || known.devices.size > 0) {
-      return
-    }
-    known.leaving = setTimeout(() => {
-      this.#users.delete(userId)
-      this.#emit('offline', userId)
-    }, this.graceMs).unref()
-  }
-
   async isOnline(userId: string): Promise<boolean> {
-    return this.#users.has(checkUserId(userId))
+    return (await this.store.online([checkUserId(userId)]))[0] === true
   }
 
   async online(userIds: Iterable<string> & object): Promise<string[]> {
-    return [...new Set(checkUserIds(userIds))].filter((userId) => this.#users.has(userId))
+    const ids = [...new Set(checkUserIds(userIds))]
+    if (ids.length === 0) return []
+    const online = await this.store.online(ids)
+    return ids.filter((_, index) => online[index] === true)
   }
 
   async devices(userId: string): Promise<Device[]> {
-    return [...(this.#users.get(checkUserId(userId))?.devices.values() ?? [])]
+    return this.store.devices(checkUserId(userId))
+  }
+
+  count(): Promise<number> {
+    return this.store.count()
+  }
+
+  async members(kind: string, id: unknown): Promise<string[]> {
+    return this.store.members(this.names.fromDomain(kind, id).name)
   }
 
   on<E extends keyof PresenceEvents>(event: E, listener: (change: PresenceEvents[E]) => void): () => void {
@@ -76,13 +109,11 @@ export class MemoryPresence implements PresenceReader {
       throw new TypeError("presence.on: expected 'online' or 'offline', and a function")
     }
     listeners.add(listener)
+    if (!this.#following) {
+      this.#following = true
+      this.store.follow(({ change, userId }) => this.#emit(change, userId))
+    }
     return () => listeners.delete(listener)
-  }
-
-  /** Forgets everybody, without telling anyone: the process ends, its users do not leave. */
-  close(): void {
-    for (const { leaving } of this.#users.values()) clearTimeout(leaving)
-    this.#users.clear()
   }
 
   #emit(event: keyof PresenceEvents, userId: string): void {
@@ -97,6 +128,112 @@ export class MemoryPresence implements PresenceReader {
   }
 }
 
+interface PresentUser {
+  readonly connections: Map<string, PresentConnection>
+  leaving: NodeJS.Timeout | undefined
+}
+
+/** Presence of one process. */
+export class MemoryPresenceStore implements PresenceStore {
+  readonly #users = new Map<string, PresentUser>()
+  /** Who is in a room, with their connections in it. */
+  readonly #rooms = new Map<string, Map<string, Set<string>>>()
+  readonly #standing = new Map<string, Set<string>>()
+  #told: (change: UserChange) => void = () => {}
+  #toldMembers: (change: MemberChange) => void = () => {}
+
+  constructor(private readonly graceMs: number) {}
+
+  async add(connection: PresentConnection): Promise<readonly string[]> {
+    const { id, userId } = connection
+    const known = this.#users.get(userId)
+    clearTimeout(known?.leaving)
+    if (known === undefined) {
+      this.#users.set(userId, { connections: new Map([[id, connection]]), leaving: undefined })
+      this.#tell('online', userId)
+    } else {
+      known.leaving = undefined
+      known.connections.set(id, connection)
+    }
+    return [...(this.#standing.get(userId) ?? [])]
+  }
+
+  remove({ id, userId }: PresentConnection): void {
+    const known = this.#users.get(userId)
+    if (known?.connections.delete(id) !== true || known.connections.size > 0) return
+    known.leaving = setTimeout(() => {
+      this.#users.delete(userId)
+      this.#tell('offline', userId)
+    }, this.graceMs).unref()
+  }
+
+  enter(room: string, { id, userId }: PresentConnection): void {
+    const users = this.#rooms.get(room) ?? new Map<string, Set<string>>()
+    const connections = users.get(userId) ?? new Set<string>()
+    this.#rooms.set(room, users.set(userId, connections.add(id)))
+    if (connections.size === 1) this.#toldMembers({ change: 'joined', room, userId })
+  }
+
+  exit(room: string, { id, userId }: PresentConnection): void {
+    const users = this.#rooms.get(room)
+    const connections = users?.get(userId)
+    if (connections?.delete(id) !== true || connections.size > 0) return
+    users?.delete(userId)
+    if (users?.size === 0) this.#rooms.delete(room)
+    this.#toldMembers({ change: 'left', room, userId })
+  }
+
+  async settled(): Promise<void> {}
+
+  async stand(room: string, userIds: readonly string[]): Promise<void> {
+    for (const userId of userIds) this.#standing.set(userId, (this.#standing.get(userId) ?? new Set()).add(room))
+  }
+
+  async unstand(room: string, userIds: readonly string[]): Promise<void> {
+    for (const userId of userIds) {
+      const rooms = this.#standing.get(userId)
+      rooms?.delete(room)
+      if (rooms?.size === 0) this.#standing.delete(userId)
+    }
+  }
+
+  async online(userIds: readonly string[]): Promise<readonly boolean[]> {
+    return userIds.map((userId) => this.#users.has(userId))
+  }
+
+  async devices(userId: string): Promise<Device[]> {
+    return [...(this.#users.get(userId)?.connections.values() ?? [])].map(({ device }) => device)
+  }
+
+  async members(room: string): Promise<string[]> {
+    return [...(this.#rooms.get(room)?.keys() ?? [])]
+  }
+
+  async count(): Promise<number> {
+    return this.#users.size
+  }
+
+  follow(listener: (change: UserChange) => void): void {
+    this.#told = listener
+  }
+
+  followMembers(listener: (change: MemberChange) => void): void {
+    this.#toldMembers = listener
+  }
+
+  /** Forgets everybody, without telling anyone: the process ends, its users do not leave. */
+  async close(): Promise<void> {
+    for (const { leaving } of this.#users.values()) clearTimeout(leaving)
+    this.#users.clear()
+    this.#rooms.clear()
+  }
+
+  /** Later, so that a connection on its way in is in when a listener sends something to it. */
+  #tell(change: UserChange['change'], userId: string): void {
+    setImmediate(() => this.#told({ change, userId }))
+  }
+}
+
 /** A text is iterable, too, and would be taken for the users of its letters. */
 export function checkUserIds(userIds: Iterable<string> & object): string[] {
   if (typeof userIds !== 'object' || userIds === null) {
@@ -105,7 +242,7 @@ export function checkUserIds(userIds: Iterable<string> & object): string[] {
   return [...userIds].map(checkUserId)
 }
 
-function checkUserId(userId: string): string {
+export function checkUserId(userId: string): string {
   if (!isUserId(userId)) {
     throw new TypeError(`A user id is 1–128 of [A-Za-z0-9._@|-]; got ${JSON.stringify(String(userId).slice(0, 40))}`)
   }

@@ -5,6 +5,7 @@ import type { Connection, Connections } from './connection.js'
 import type { Device, Report } from './context.js'
 import { type BaseUser, isUserId, withTimeout } from './identity.js'
 import { rateLimited } from './limits.js'
+import type { MemberChange, PresenceStore } from './presence.js'
 
 const SOCKET_ID_LENGTH = 20
 
@@ -131,6 +132,7 @@ export class Rooms<User extends BaseUser> {
     private readonly namespace: Namespace,
     private readonly names: RoomNames,
     private readonly connections: Connections<User>,
+    private readonly presence: PresenceStore,
     private readonly report: Report,
     rules: { readonly [kind: string]: AnyRoomRule<User> | undefined },
     kinds: readonly string[],
@@ -138,10 +140,10 @@ export class Rooms<User extends BaseUser> {
     private readonly maxRooms: number,
   ) {
     this.#rules = new Map(Object.entries(rules).map(([kind, rule]) => [kind, checkRule(kind, rule, kinds) as RoomRule<User, unknown>]))
-    if ([...this.#rules.values()].some(isVisible)) {
-      namespace.adapter.on('join-room', (name: string, socketId: string) => this.#tellMembers(name, socketId, 'joined'))
-      namespace.adapter.on('leave-room', (name: string, socketId: string) => this.#tellMembers(name, socketId, 'left'))
-    }
+    // Whoever moves a socket, the SDK or the application by Socket.IO: who is in a room is known.
+    namespace.adapter.on('join-room', (name: string, socketId: string) => this.#moved(name, socketId, 'enter'))
+    namespace.adapter.on('leave-room', (name: string, socketId: string) => this.#moved(name, socketId, 'exit'))
+    presence.followMembers((change) => this.#tellMembers(change))
   }
 
   /** @throws RealtimeError `FORBIDDEN`, or `INVALID_PAYLOAD` for what is no room. */
@@ -152,8 +154,14 @@ export class Rooms<User extends BaseUser> {
       throw rateLimited('roomsPerConnection', `A connection may join at most ${this.maxRooms} rooms; leave one first`)
     }
     const rule = await this.#authorize(room, connection)
-    await connection.join(room)
-    return isVisible(rule) ? { members: this.members(room.name) } : {}
+    try {
+      await connection.join(room)
+      await this.presence.settled(connection.present)
+      return isVisible(rule) ? { members: await this.members(room.name) } : {}
+    } catch (cause) {
+      await connection.leave(room)
+      throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'The room cannot be joined on all nodes now', { cause })
+    }
   }
 
   /** @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
@@ -178,9 +186,8 @@ export class Rooms<User extends BaseUser> {
   }
 
   /** The ids of the users who have a device in the room, each once. */
-  members(name: string): string[] {
-    const sockets = this.namespace.adapter.rooms.get(name) ?? []
-    return [...new Set([...sockets].flatMap((socketId) => this.connections.get(socketId)?.user.userId ?? []))]
+  members(name: string): Promise<string[]> {
+    return this.presence.members(name)
   }
 
   #read(payload: unknown): Room {
@@ -207,17 +214,14 @@ export class Rooms<User extends BaseUser> {
     }
   }
 
-  #tellMembers(name: string, socketId: string, change: 'joined' | 'left'): void {
+  #moved(name: string, socketId: string, move: 'enter' | 'exit'): void {
+    const connection = this.connections.get(socketId)
+    if (connection !== undefined && parseRoomName(name) !== undefined) this.presence[move](name, connection.present)
+  }
+
+  #tellMembers({ room: name, userId, change }: MemberChange): void {
     const room = parseRoomName(name)
-    const userId = this.connections.get(socketId)?.user.userId
-    if (room === undefined || userId === undefined || !isVisible(this.#rules.get(room.kind))) {
-      return
-    }
-    // On joining, the socket is in the room already; on leaving, it is out: a user's other devices decide.
-    const sockets = [...(this.namespace.adapter.rooms.get(name) ?? [])].filter((other) => other !== socketId)
-    if (sockets.some((other) => this.connections.get(other)?.user.userId === userId)) {
-      return
-    }
+    if (room === undefined || !isVisible(this.#rules.get(room.kind))) return
     const notice: MembersNotice = { kind: room.kind, id: room.wireId, [change]: [userId] }
     this.namespace.to(name).except(userRoom(userId)).emit('$presence', notice)
   }

@@ -6,6 +6,7 @@ import { CONTROL, type DisconnectNotice, RealtimeError } from '@org/realtime-con
 import { type Namespace, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
 import { attachTo, closeServer } from './attachment.js'
+import type { ClusterNode } from './cluster.js'
 import { type Connection, Connections } from './connection.js'
 import type { Middleware, Report } from './context.js'
 import { Delivery } from './delivery.js'
@@ -16,10 +17,11 @@ import type { Presence, RealtimeServer } from './interface.js'
 import { type Limits, toLimits, toRates } from './limits.js'
 import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } from './options.js'
 import { createOriginCheck, type OriginCheck } from './origin.js'
-import { checkUserIds, MemoryPresence } from './presence.js'
+import { Peers } from './peers.js'
+import { checkUserId, checkUserIds, MemoryPresenceStore, PresenceService, type PresenceStore } from './presence.js'
 import { toReport } from './report.js'
-import { isMeant, MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
-import { RoomNames, Rooms, userRoom } from './rooms.js'
+import { MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
+import { RoomNames, Rooms } from './rooms.js'
 import { boundClosing, endUnused, type Transport, watchBuffer } from './transport.js'
 
 const FLUSH_MS = 1_000
@@ -53,10 +55,12 @@ class Realtime<User extends BaseUser> {
   readonly #handshakeTimeoutMs: number
   readonly #connections: Connections<User>
   readonly #revocations: Revocations
-  readonly #presence: MemoryPresence
+  readonly #presence: PresenceStore
+  readonly #node: ClusterNode | undefined
+  readonly #peers: Peers<User>
   readonly #names: RoomNames
   readonly #rooms: Rooms<User>
-  readonly #delivery: Delivery<User>
+  readonly #delivery: Delivery
   readonly #dispatcher: Dispatcher<User, Connection<User>>
   readonly #admission: Admission<User>
   #ownServer: HttpServer | undefined
@@ -75,7 +79,7 @@ class Realtime<User extends BaseUser> {
       handshakeTimeoutMs = 5_000,
       presence: { graceMs = 5_000 } = {},
       limits = {},
-      revocations = new MemoryRevocationStore(),
+      cluster,
       onRefused = () => {},
       onError,
     } = checkOptions(options)
@@ -90,29 +94,40 @@ class Realtime<User extends BaseUser> {
     this.#limits = toLimits(limits)
     this.#handshakeTimeoutMs = handshakeTimeoutMs
     this.#allowsOrigin = createOriginCheck(cors)
-    this.io = new SocketServer(toEngineOptions(options, this.#limits, handshakeTimeoutMs, (request) => this.#refuseRequest(request)))
+    this.#node = cluster?.open({ namespace: options.namespace ?? '/', graceMs, report: (error) => this.#report(error, {}) })
+    this.io = new SocketServer({
+      ...toEngineOptions(options, this.#limits, handshakeTimeoutMs, (request) => this.#refuseRequest(request)),
+      ...(this.#node !== undefined && { adapter: this.#node.adapter }),
+    })
     this.#namespace = this.io.of(options.namespace ?? '/')
-    this.#presence = new MemoryPresence(graceMs, (error) => this.#report(error, {}))
+    this.#presence = this.#node?.presence ?? new MemoryPresenceStore(graceMs)
     this.#names = new RoomNames(contract.codec.rooms, this.#limits.roomIdLength)
     this.#connections = new Connections(this.#limits.connectionsPerUser)
     this.#rooms = new Rooms(
       this.#namespace,
       this.#names,
       this.#connections,
+      this.#presence,
       this.#report,
       rooms,
       [...contract.codec.rooms.keys()],
       handshakeTimeoutMs,
       this.#limits.roomsPerConnection,
     )
-    this.#delivery = new Delivery(contract.codec.serverToClient, this.#namespace, this.#names, this.#connections)
+    this.#peers = new Peers(this.#namespace, this.#connections, this.#presence, this.#node, (error) => this.#report(error, {}))
+    this.#delivery = new Delivery(contract.codec.serverToClient, this.#names, this.#peers)
     this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report)
     const authenticator = toAuthenticator(authenticate)
-    this.#revocations = new Revocations(revocations, handshakeTimeoutMs, authenticator.maxLifetimeMs)
+    this.#revocations = new Revocations(
+      options.revocations ?? this.#node?.revocations ?? new MemoryRevocationStore(),
+      handshakeTimeoutMs,
+      authenticator.maxLifetimeMs,
+    )
     this.#admission = new Admission(
       authenticator,
       this.#revocations,
       this.#connections,
+      this.#presence,
       contract.codec.session,
       this.#limits,
       toRates(contract, this.#limits),
@@ -120,7 +135,7 @@ class Realtime<User extends BaseUser> {
       this.#report,
       this.#refused,
     )
-    this.presence = this.#publicPresence()
+    this.presence = new PresenceService(this.#presence, this.#names, (error) => this.#report(error, {}))
     this.#handleControlEvents()
     this.#admitClients()
   }
@@ -137,26 +152,23 @@ class Realtime<User extends BaseUser> {
   }
 
   toUser(userId: string) {
-    return this.#delivery.to([userRoom(userId)])
+    return this.#delivery.toUsers([checkUserId(userId)])
   }
 
   toUsers(userIds: Iterable<string> & object) {
-    return this.#delivery.to([...new Set(checkUserIds(userIds))].map(userRoom))
+    return this.#delivery.toUsers([...new Set(checkUserIds(userIds))])
   }
 
   toRoom(kind: string, id: unknown) {
-    return this.#delivery.to([this.#names.fromDomain(kind, id).name])
+    return this.#delivery.toRoom(kind, id)
   }
 
   toAll() {
-    return this.#delivery.to('all')
+    return this.#delivery.toAll()
   }
 
   async disconnectUser(userId: string, { reason = 'Disconnected by the server', deviceId }: { reason?: string; deviceId?: string } = {}): Promise<void> {
-    userRoom(userId)
-    for (const connection of this.#connections.of(userId, deviceId)) {
-      connection.close({ code: 'DISCONNECTED', reason })
-    }
+    await this.#peers.disconnect(checkUserId(userId), reason, deviceId)
   }
 
   async revoke(revocation: Revocation): Promise<void> {
@@ -164,9 +176,7 @@ class Realtime<User extends BaseUser> {
     try {
       await this.#revocations.remember(revoked)
     } finally {
-      for (const connection of this.#connections.those((each) => each.isProvedBy((proof) => isMeant(revoked, proof)))) {
-        connection.close({ code: 'REVOKED', reason: 'What was proved at the handshake has been revoked' })
-      }
+      await this.#peers.revoke(revoked)
     }
   }
 
@@ -223,13 +233,14 @@ class Realtime<User extends BaseUser> {
       connection.close({ code: 'UNAVAILABLE', reason: 'The server is closing', mayReturn: true })
     }
     await this.#flushed()
-    this.#presence.close()
+    await this.#presence.close()
     this.#connections.close()
     if (this.#detach !== undefined) {
       this.io.engine.close()
       await this.#namespace.adapter.close()
       this.#detach()
     }
+    await this.#node?.close()
     await closeServer(this.#ownServer)
   }
 
@@ -278,7 +289,7 @@ class Realtime<User extends BaseUser> {
 
   /** Synchronous from end to end: nothing that the client sends is dispatched before `authenticated` is on its way. */
   #welcome(connection: Connection<User>): void {
-    const { socket, device, user } = connection
+    const { socket } = connection
     socket.use((packet, next) => {
       if (!socket.connected) return // it was disconnected, by what it sent just before perhaps
       const tooFast = connection.allowance.take(packet[0])
@@ -299,11 +310,10 @@ class Realtime<User extends BaseUser> {
       unwatch()
       endUnused(this.#handshakeTimeoutMs + REFUSAL_MS, socket)
       this.#connections.remove(connection)
-      this.#presence.remove(user.userId, socket.id)
+      this.#presence.remove(connection.present)
     })
     const replaced = this.#connections.add(connection)
     socket.emit('authenticated', connection.session)
-    this.#presence.add(user.userId, socket.id, device)
     replaced?.close({ code: 'REPLACED', reason: 'The same device has connected again' })
     connection.open()
   }
@@ -332,17 +342,6 @@ class Realtime<User extends BaseUser> {
     root.use((_socket, next) => {
       next(root.listenerCount('connection') > 0 ? undefined : new Error(`Connect to the namespace ${this.#namespace.name}`))
     })
-  }
-
-  #publicPresence(): Presence<Contract> {
-    const presence = this.#presence
-    return {
-      isOnline: (userId) => presence.isOnline(userId),
-      online: (userIds) => presence.online(userIds),
-      devices: (userId) => presence.devices(userId),
-      on: (event, listener) => presence.on(event, listener),
-      members: async (kind: string, id: unknown) => this.#rooms.members(this.#names.fromDomain(kind, id).name),
-    }
   }
 }
 

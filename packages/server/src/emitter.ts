@@ -1,0 +1,91 @@
+import type { Contract, RoomId, RoomKind } from '@org/realtime-contracts'
+import type { Cluster, ClusterLink } from './cluster.js'
+import type { Report } from './context.js'
+import { Delivery, type Outbound, type Target, type UserTarget } from './delivery.js'
+import type { Presence } from './interface.js'
+import { DEFAULT_LIMITS } from './limits.js'
+import { assertKeys, checkCluster } from './options.js'
+import { move, TASK_MS } from './peers.js'
+import { checkUserId, checkUserIds, PresenceService } from './presence.js'
+import { toReport } from './report.js'
+import { RoomNames } from './rooms.js'
+
+export interface RealtimeEmitterOptions {
+  /** The servers' own: `redisCluster({ url })` with the same prefix. */
+  readonly cluster: Cluster
+  /** The servers' namespace. @default '/' */
+  readonly namespace?: string
+  /** Told of what could not be sent. @default a Node.js process warning */
+  readonly onError?: Report
+}
+
+/** Whom an event goes to, from a process that cannot hear answers. */
+export type EmitterTarget<C extends Contract> = Omit<Target<C>, 'request' | 'exceptDevice' | 'exceptUser'> & {
+  exceptDevice(deviceId: string): EmitterTarget<C>
+  exceptUser(userId: string): EmitterTarget<C>
+}
+
+export type EmitterUserTarget<C extends Contract> = Omit<UserTarget<C>, 'request' | 'exceptDevice' | 'exceptUser'> & {
+  exceptDevice(deviceId: string): EmitterUserTarget<C>
+  exceptUser(userId: string): EmitterUserTarget<C>
+}
+
+/** The servers of a contract, from a process that serves no sockets: a job worker, a REST API. Made by `createRealtimeEmitter`. */
+export interface RealtimeEmitter<C extends Contract> {
+  readonly contract: C
+  readonly presence: Presence<C>
+  /** Whether the servers can be reached, as far as is known. */
+  readonly ready: boolean
+  /** All devices of one user. @throws TypeError where the id can be nobody's. */
+  toUser(userId: string): EmitterUserTarget<C>
+  /** All devices of several users; of nobody, where there are none. @throws TypeError where an id can be nobody's. */
+  toUsers(userIds: Iterable<string> & object): EmitterUserTarget<C>
+  /** Everybody in a room. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
+  toRoom<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): EmitterTarget<C>
+  /** Everybody who is connected. */
+  toAll(): EmitterTarget<C>
+  /** Ends its connections to Redis. */
+  close(): Promise<void>
+}
+
+/**
+ * Makes an emitter: the same typed, validated targets as a server has, without `request`.
+ * @throws TypeError for options that are missing or wrong.
+ */
+export function createRealtimeEmitter<const C extends Contract>(contract: C, options: RealtimeEmitterOptions): RealtimeEmitter<C> {
+  if (contract?.codec === undefined) {
+    throw new TypeError('createRealtimeEmitter: expected a contract from defineContract or mergeContracts; a manifest is for clients')
+  }
+  assertKeys('createRealtimeEmitter', options ?? null, ['cluster', 'namespace', 'onError'])
+  if (options.cluster === undefined) throw new TypeError('createRealtimeEmitter: cluster is required; without it there is no server to reach')
+  checkCluster(options.cluster)
+  // The implementation knows names and codecs; the interface gives them the types of this contract.
+  return createEmitter(contract, options) as unknown as RealtimeEmitter<C>
+}
+
+function createEmitter(contract: Contract, { cluster, namespace = '/', onError }: RealtimeEmitterOptions) {
+  const report = toReport(onError)
+  const link = cluster.link({ namespace, graceMs: 0, report: (error) => report(error, {}) })
+  const names = new RoomNames(contract.codec.rooms, DEFAULT_LIMITS.roomIdLength)
+  const delivery = new Delivery(contract.codec.serverToClient, names, toOutbound(link))
+  return {
+    contract,
+    presence: new PresenceService(link.presence, names, (error) => report(error, {})),
+    get ready() {
+      return link.isUp
+    },
+    toUser: (userId: string) => delivery.toUsers([checkUserId(userId)]),
+    toUsers: (userIds: Iterable<string> & object) => delivery.toUsers([...new Set(checkUserIds(userIds))]),
+    toRoom: (kind: string, id: unknown) => delivery.toRoom(kind, id),
+    toAll: () => delivery.toAll(),
+    close: () => link.close(),
+  }
+}
+
+function toOutbound(link: ClusterLink): Outbound {
+  return {
+    emit: (audience, event, args) => link.emit(audience, event, args),
+    request: () => Promise.reject(new TypeError('An emitter cannot ask: request is for a process that serves sockets')),
+    move: (kind, room, userIds, except) => move(kind, room, userIds, except, link.presence, (audience, task) => link.ask(audience, task, TASK_MS)),
+  }
+}

@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import { Cluster as IoRedisCluster, Redis } from 'ioredis'
+import type { Cluster, ClusterContext, ClusterLink, ClusterNode } from '../cluster.js'
+import { RedisAdapter } from './adapter.js'
+import { RedisBus } from './bus.js'
+import { connect } from './connection.js'
+import { Channels, decode, toBroadcast } from './message.js'
+import { RedisPresenceStore } from './presence.js'
+import { Questions } from './questions.js'
+import { RedisRevocationStore } from './revocation.js'
+
+export interface RedisClusterOptions {
+  /** Where Redis 7 is, such as `redis://127.0.0.1:6379`, or `rediss://` for TLS; or give `client`. */
+  readonly url?: string | undefined
+  /** A client of ioredis, also of a Redis Cluster: connections of the SDK's own are made as it is, and it stays yours to close. */
+  readonly client?: Redis | IoRedisCluster
+  /** What all keys and channels start with: two applications that share one Redis have different ones. @default 'realtime' */
+  readonly prefix?: string
+  /** How long a process that gives no sign of life is believed to be there, in milliseconds, from 1_000. @default 10_000 */
+  readonly leaseMs?: number
+}
+
+/**
+ * Makes any number of processes one server, over Redis 7: the `cluster` option of a server or an emitter.
+ * @throws TypeError for options that are missing or wrong.
+ */
+export function redisCluster(options: RedisClusterOptions): Cluster {
+  const { redis, prefix, leaseMs } = checkOptions(options)
+  const baseOf = (namespace: string): string => `{${prefix}#${namespace}}:`
+
+  const join = ({ namespace, graceMs, report }: ClusterContext) => {
+    const bus = new RedisBus(connect(redis), report)
+    const base = baseOf(namespace)
+    const presence = new RedisPresenceStore(bus, { base, graceMs, leaseMs }, (error) => report(error instanceof Error ? error : new Error(String(error))))
+    return { bus, base, presence }
+  }
+
+  return {
+    open(context): ClusterNode {
+      const { bus, base, presence } = join(context)
+      let own: RedisAdapter | undefined // of the namespace that is served
+      return {
+        presence,
+        revocations: new RedisRevocationStore(bus, base),
+        adapter: function createAdapter(namespace) {
+          const adapter = new RedisAdapter(namespace, bus, new Channels(prefix, namespace.name))
+          if (namespace.name === context.namespace) own = adapter
+          return adapter
+        },
+        get isUp() {
+          return bus.isUp
+        },
+        onUp: (listener) => bus.onUp(listener),
+        start(perform) {
+          own?.answer(perform)
+          presence.start()
+        },
+        ask: async (audience, task, timeoutMs) => own?.ask(audience, task, timeoutMs) ?? [],
+        async close() {
+          await presence.close()
+          bus.close()
+        },
+      }
+    },
+
+    link(context): ClusterLink {
+      const { bus, presence } = join(context)
+      const channels = new Channels(prefix, context.namespace)
+      const uid = randomUUID()
+      const questions = new Questions(bus, channels, uid)
+      bus.subscribe(channels.ofNode(uid), (raw) => questions.receive(decode(raw), async () => undefined))?.catch(() => {}) // once Redis is there
+      return {
+        presence,
+        get isUp() {
+          return bus.isUp
+        },
+        ask: (audience, task, timeoutMs) => questions.ask(audience, task, timeoutMs),
+        emit(audience, event, args) {
+          for (const { channel, message } of toBroadcast(audience, event, args, context.namespace, channels)) void bus.publish(channel, message)
+        },
+        async close() {
+          await presence.close()
+          bus.close()
+        },
+      }
+    },
+  }
+}
+
+const KNOWN = ['url', 'client', 'prefix', 'leaseMs']
+const MIN_LEASE_MS = 1_000
+const MAX_LEASE_MS = 3_600_000
+
+function checkOptions(options: RedisClusterOptions): { redis: string | Redis | IoRedisCluster; prefix: string; leaseMs: number } {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError('redisCluster: expected { url } or { client }')
+  }
+  const unknown = Object.keys(options).find((name) => !KNOWN.includes(name))
+  if (unknown !== undefined) {
+    throw new TypeError(`redisCluster: unknown option ${JSON.stringify(unknown)}; known are ${KNOWN.join(', ')}`)
+  }
+  const { url, client, prefix = 'realtime', leaseMs = 10_000 } = options
+  if (typeof prefix !== 'string' || !/^[A-Za-z0-9._:-]{1,64}$/.test(prefix)) {
+    throw new TypeError(`redisCluster: prefix is 1–64 of [A-Za-z0-9._:-]; got ${JSON.stringify(prefix)}`)
+  }
+  if (typeof leaseMs !== 'number' || !(leaseMs >= MIN_LEASE_MS && leaseMs <= MAX_LEASE_MS)) {
+    throw new TypeError(`redisCluster: leaseMs must be a number of milliseconds from ${MIN_LEASE_MS} to ${MAX_LEASE_MS}; got ${String(leaseMs)}`)
+  }
+  if ((url === undefined) === (client === undefined)) {
+    throw new TypeError('redisCluster: give either url, such as redis://127.0.0.1:6379 (is REDIS_URL set?), or client')
+  }
+  return { redis: client === undefined ? checkUrl(url) : checkClient(client), prefix, leaseMs }
+}
+
+function checkUrl(url: unknown): string {
+  if (typeof url !== 'string' || !/^rediss?:\/\/[^\s]+$/.test(url) || !URL.canParse(url)) {
+    throw new TypeError('redisCluster: url must be like redis://127.0.0.1:6379, or rediss:// for TLS') // not shown: it may hold a password
+  }
+  return url
+}
+
+function checkClient(client: unknown): Redis | IoRedisCluster {
+  if (client instanceof Redis || client instanceof IoRedisCluster) return client
+  throw new TypeError('redisCluster: client must be a Redis or a Cluster of ioredis (of the copy that @org/realtime-server finds); or give url')
+}

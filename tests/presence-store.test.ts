@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type MemberChange, MemoryPresenceStore, type PresenceStore, type PresentConnection, type UserChange } from '../packages/server/src/presence.js'
+import { RedisBus } from '../packages/server/src/redis/bus.js'
+import { connect } from '../packages/server/src/redis/connection.js'
+import { RedisPresenceStore } from '../packages/server/src/redis/presence.js'
+import { until } from './harness.js'
+import { findProgram, INSTALL_MS } from './programs.js'
+import { ask, type RedisServer, startRedis } from './redis.js'
+
+const GRACE_MS = 200
+
+let redis: RedisServer
+beforeAll(async () => {
+  await findProgram('redis-server')
+  redis = await startRedis()
+}, INSTALL_MS)
+afterAll(() => redis?.stop())
+
+interface Made {
+  readonly store: PresenceStore
+  /** Another process that shares the state; the same store, where there is none. */
+  readonly other: PresenceStore
+}
+
+function memory(): Made {
+  const store = new MemoryPresenceStore(GRACE_MS)
+  onTestFinished(() => store.close())
+  return { store, other: store }
+}
+
+function shared(): Made {
+  const base = `{${randomUUID()}}:`
+  const buses = [connect(redis.url), connect(redis.url)].map((connection) => new RedisBus(connection, () => {}))
+  const stores = buses.map((bus) => new RedisPresenceStore(bus, { base, graceMs: GRACE_MS, leaseMs: 2_000 }, () => {}))
+  for (const store of stores) store.start()
+  onTestFinished(async () => {
+    for (const store of stores) await store.close()
+    for (const bus of buses) bus.close()
+    expect(await ask(redis.port, `KEYS ${base}*`)).toBe('0') // as many as are left
+  })
+  return { store: stores[0] as PresenceStore, other: stores[1] as PresenceStore } // there are two
+}
+
+let number = 0
+const connectionOf = (userId: string, deviceId = 'phone'): PresentConnection => ({ id: `socket-${++number}`, userId, device: { id: deviceId } })
+
+function changesOf(store: PresenceStore): string[] {
+  const changes: string[] = []
+  store.follow(({ change, userId }: UserChange) => changes.push(`${userId} ${change}`))
+  return changes
+}
+
+describe.each([
+  ['memory', memory],
+  ['Redis', shared],
+] as const)('presence in %s', (_name, make) => {
+  test('has a user from the first connection until the grace period after the last', async () => {
+    const { store, other } = make()
+    const changes = changesOf(other)
+    const [phone, laptop] = [connectionOf('ada', 'phone'), connectionOf('ada', 'laptop')]
+    await store.add(phone)
+    await store.add(laptop)
+    expect(await other.online(['eve', 'ada'])).toEqual([false, true])
+    expect((await other.devices('ada')).map(({ id }) => id).toSorted()).toEqual(['laptop', 'phone'])
+    expect(await other.count()).toBe(1)
+    store.remove(phone)
+    await until(async () => (await other.devices('ada')).length === 1)
+    store.remove(laptop)
+    await until(async () => (await other.devices('ada')).length === 0)
+    await until(async () => (await other.online(['ada']))[0] === false)
+    await until(() => changes.length === 2)
+    expect(changes).toEqual(['ada online', 'ada offline'])
+    expect(await other.count()).toBe(0)
+  })
+
+  test('takes who comes back within the grace period for one who stayed', async () => {
+    const { store, other } = make()
+    const changes = changesOf(other)
+    const [before, after] = [connectionOf('ada'), connectionOf('ada')]
+    await store.add(before)
+    store.remove(before)
+    await store.add(after)
+    await store.add(connectionOf('last'))
+    await new Promise((resolve) => setTimeout(resolve, 2 * GRACE_MS)) // nothing tells of what does not happen
+    expect(await other.online(['ada'])).toEqual([true])
+    expect(changes).toEqual(['ada online', 'last online'])
+  })
+
+  test('is told twice what it knows, and makes no difference of it', async () => {
+    const { store, other } = make()
+    const changes = changesOf(other)
+    const phone = connectionOf('ada')
+    await store.add(phone)
+    await store.add(phone)
+    store.enter('group:g', phone)
+    store.enter('group:g', phone)
+    await store.settled(phone)
+    store.exit('group:g', phone)
+    store.exit('group:g', phone)
+    await store.settled(phone)
+    expect(await other.members('group:g')).toEqual([])
+    store.remove(phone)
+    store.remove(phone)
+    await until(() => changes.length === 2)
+    expect(changes).toEqual(['ada online', 'ada offline'])
+  })
+
+  test('knows the members of a room, a user once, and tells of the first and the last device', async () => {
+    const { store, other } = make()
+    const changes: MemberChange[] = []
+    for (const each of new Set([store, other])) each.followMembers((change) => changes.push(change))
+    const [phone, laptop, eve] = [connectionOf('ada', 'phone'), connectionOf('ada', 'laptop'), connectionOf('eve')]
+    await Promise.all([store.add(phone), other.add(laptop), other.add(eve)])
+    store.enter('group:g', phone)
+    await store.settled(phone)
+    other.enter('group:g', laptop)
+    await other.settled(laptop)
+    other.enter('group:g', eve)
+    await other.settled(eve)
+    expect((await store.members('group:g')).toSorted()).toEqual(['ada', 'eve'])
+    store.exit('group:g', phone)
+    await store.settled(phone)
+    expect((await store.members('group:g')).toSorted()).toEqual(['ada', 'eve'])
+    other.remove(laptop)
+    other.exit('group:g', laptop)
+    await until(async () => (await store.members('group:g')).length === 1 || changes.length === 3)
+    other.exit('group:g', eve)
+    await other.settled(eve)
+    await until(() => changes.length === 4)
+    expect(changes.map(({ change, userId }) => `${userId} ${change}`)).toEqual(['ada joined', 'eve joined', 'ada left', 'eve left'])
+  })
+
+  test('keeps the rooms that a user stands in, until told otherwise', async () => {
+    const { store, other } = make()
+    await store.stand('group:a', ['ada', 'eve'])
+    await other.stand('group:b', ['ada'])
+    expect([...(await other.add(connectionOf('ada')))].toSorted()).toEqual(['group:a', 'group:b'])
+    await store.unstand('group:a', ['ada', 'eve'])
+    expect(await store.add(connectionOf('ada'))).toEqual(['group:b'])
+    expect(await other.add(connectionOf('eve'))).toEqual([])
+    await store.unstand('group:b', ['ada'])
+  })
+
+  test('does not tell those who follow of who was online before', async () => {
+    const { store, other } = make()
+    await store.add(connectionOf('ada'))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const changes = changesOf(other)
+    await new Promise((resolve) => setTimeout(resolve, 50)) // it has begun
+    await store.add(connectionOf('eve'))
+    await until(() => changes.length > 0)
+    expect(changes).toEqual(['eve online'])
+  })
+})
