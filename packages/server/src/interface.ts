@@ -21,6 +21,8 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
   /** The Socket.IO server beneath, for what the SDK does not cover. */
   readonly io: SocketServer
   readonly presence: Presence<C>
+  /** Whether clients can be let in now: it serves, is not closing, and reaches its cluster. For a load balancer's health check. */
+  readonly ready: boolean
   /** Adds a middleware around the handlers of all events; the first one added is the outermost. */
   use(middleware: Middleware<User>): this
   /**

@@ -140,6 +140,10 @@ class Realtime<User extends BaseUser> {
     this.#admitClients()
   }
 
+  get ready(): boolean {
+    return this.#detach !== undefined && this.#closing === undefined && this.#node?.isUp !== false
+  }
+
   use(middleware: Middleware<User>): this {
     this.#dispatcher.use(middleware)
     return this

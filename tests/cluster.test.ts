@@ -1,0 +1,377 @@
+import { randomUUID } from 'node:crypto'
+import { createRealtimeEmitter, type RealtimeServerOptions } from '@org/realtime-server'
+import { redisCluster } from '@org/realtime-server/redis'
+import { Cluster, Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { contract, type TestContract } from './contract.js'
+import { collect, heard, refusalOf, rejection, signToken, startServer, type TestServer, type TestUser, until } from './harness.js'
+import { findProgram, INSTALL_MS } from './programs.js'
+import { ask, type RedisServer, startRedis, startRedisCluster } from './redis.js'
+
+let redis: RedisServer
+const unhandled: unknown[] = []
+const hold = (error: unknown): void => void unhandled.push(error)
+
+beforeAll(async () => {
+  await findProgram('redis-server')
+  redis = await startRedis()
+  process.on('unhandledRejection', hold)
+}, INSTALL_MS)
+beforeEach(async () => {
+  if (redis.pid === undefined) await redis.restart()
+})
+afterEach(() => {
+  redis.resume()
+  expect(unhandled.splice(0)).toEqual([])
+})
+afterAll(async () => {
+  process.off('unhandledRejection', hold)
+  await redis?.stop()
+})
+
+type Options = Partial<RealtimeServerOptions<TestContract, TestUser>>
+
+const open: Options['rooms'] = { group: { authorize: () => true, members: 'visible' } }
+
+/** Servers that are one. */
+async function startNodes(count: number, options: Options = {}, prefix: string = randomUUID()): Promise<TestServer[]> {
+  const nodes: TestServer[] = []
+  for (let index = 0; index < count; index++) {
+    nodes.push(await startServer({ cluster: redisCluster({ url: redis.url, prefix, leaseMs: 1_000 }), rooms: open, ...options }))
+  }
+  await until(() => nodes.every(({ realtime }) => realtime.ready))
+  return nodes
+}
+
+async function startPair(options?: Options, prefix?: string): Promise<[TestServer, TestServer]> {
+  return (await startNodes(2, options, prefix)) as [TestServer, TestServer] // as many as asked for
+}
+
+describe('between nodes', () => {
+  test('an emit reaches every device of a user once, wherever it is, as soon as it has seen `authenticated`', async () => {
+    const [a, b] = await startPair()
+    for (let round = 0; round < 20; round++) {
+      const client = await b.client(`user-${round}`)
+      const notes = collect((add) => client.on('note', add))
+      a.realtime.toUser(`user-${round}`).emit('note', { text: 'hello' })
+      await until(() => notes.length === 1)
+    }
+    const [phone, laptop] = [await a.client('ada'), await b.client('ada')]
+    const notes = [phone, laptop].map((client) => collect<{ text: string }>((add) => client.on('note', add)))
+    a.realtime.toUser('ada').exceptDevice(laptop.deviceId).emit('note', { text: 'phone' })
+    a.realtime.toUsers(['ada', 'nobody', 'user-1']).emit('note', { text: 'both' })
+    a.realtime.toAll().emit('note', { text: 'all' })
+    await until(() => notes.every((heardBy) => heardBy.at(-1)?.text === 'all'))
+    expect(notes.map((heardBy) => heardBy.map(({ text }) => text))).toEqual([
+      ['phone', 'both', 'all'],
+      ['both', 'all'],
+    ])
+  })
+
+  test('a request asks the devices of all nodes, and says of each what it made of it', async () => {
+    const [a, b] = await startPair()
+    const [phone, laptop, mute] = [await a.client('ada'), await b.client('ada'), await b.client('ada')]
+    phone.handle('confirm', () => ({ yes: true }))
+    laptop.handle('confirm', (_payload, { fail }) => {
+      throw fail('BUSY', { untilMs: 1 })
+    })
+    mute.handle('confirm', () => new Promise<never>(() => {}))
+    const answers = await a.realtime.toUser('ada').request('confirm', { question: '?' }, { timeoutMs: 1_000 })
+    expect(answers).toHaveLength(3)
+    expect(answers).toEqual(
+      expect.arrayContaining([
+        { deviceId: phone.deviceId, status: 'answered', data: { yes: true } },
+        { deviceId: laptop.deviceId, status: 'failed', error: expect.objectContaining({ code: 'BUSY', data: { untilMs: 1 } }) },
+        { deviceId: mute.deviceId, status: 'silent' },
+      ]),
+    )
+    expect(await a.realtime.toUser('nobody').request('confirm', { question: '?' })).toEqual([])
+  })
+
+  test('presence is the same on every node, and each change is told once on each that listens', async () => {
+    const [a, b] = await startPair({ presence: { graceMs: 100 } })
+    const told = [a, b].map(({ realtime }) =>
+      collect<string>((add) => {
+        realtime.presence.on('online', ({ userId }) => add(`${userId} online`))
+        realtime.presence.on('offline', ({ userId }) => add(`${userId} offline`))
+      }),
+    )
+    await new Promise((resolve) => setTimeout(resolve, 100)) // both follow
+    const phone = await a.client('ada')
+    expect(await b.realtime.presence.isOnline('ada')).toBe(true)
+    const laptop = await b.client('ada')
+    expect(await a.realtime.presence.online(['eve', 'ada'])).toEqual(['ada'])
+    expect((await a.realtime.presence.devices('ada')).map(({ id }) => id).toSorted()).toEqual([phone.deviceId, laptop.deviceId].toSorted())
+    expect(await b.realtime.presence.count()).toBe(1)
+    phone.close()
+    laptop.close()
+    await until(() => told.every((changes) => changes.length === 2))
+    expect(told).toEqual([
+      ['ada online', 'ada offline'],
+      ['ada online', 'ada offline'],
+    ])
+  })
+
+  test('the members of a room are those of all nodes, told to who is in it', async () => {
+    const [a, b] = await startPair()
+    const [ada, eve] = [await a.client('ada'), await b.client('eve')]
+    const room = await ada.join('group', 'g')
+    const other = await eve.join('group', 'g')
+    expect(other.members?.toSorted()).toEqual(['ada', 'eve'])
+    await until(() => room.members?.length === 2)
+    expect((await a.realtime.presence.members('group', 'g')).toSorted()).toEqual(['ada', 'eve'])
+    const notes = collect((add) => eve.on('note', add))
+    a.realtime.toRoom('group', 'g').exceptUser('ada').emit('note', { text: 'x' })
+    await until(() => notes.length === 1)
+    eve.close()
+    await until(() => room.members?.length === 1)
+  })
+
+  test('a user is put into a room on every device, also on those that come later, until taken out', async () => {
+    const [a, b] = await startPair()
+    const [phone, laptop] = [await a.client('ada'), await b.client('ada')]
+    await a.realtime.toUser('ada').join('group', 'g')
+    const later = await b.client('ada')
+    const notes = [phone, laptop, later].map((client) => collect((add) => client.on('note', add)))
+    b.realtime.toRoom('group', 'g').emit('note', { text: 'in' })
+    await until(() => notes.every((heardBy) => heardBy.length === 1))
+    expect(await b.realtime.presence.members('group', 'g')).toEqual(['ada'])
+    await b.realtime.toUser('ada').leave('group', 'g')
+    expect(await a.realtime.presence.members('group', 'g')).toEqual([])
+    const after = await a.client('ada')
+    expect([...(a.realtime.io.of('/').adapter.rooms.get('group:g') ?? []), ...(b.realtime.io.of('/').adapter.rooms.get('group:g') ?? [])]).toEqual([])
+    expect(after.status).toBe('connected')
+  })
+
+  test('a user is disconnected, and what was revoked is, on every node within half a second', async () => {
+    const [a, b] = await startPair()
+    const [ada, eve] = [b.stock({ token: await signToken('ada') }), b.stock({ token: await signToken('eve') })]
+    await Promise.all([heard(ada, 'authenticated'), heard(eve, 'authenticated')])
+    const startMs = performance.now()
+    const notices = Promise.all([heard(ada, '$disconnect'), heard(eve, '$disconnect')])
+    await Promise.all([a.realtime.disconnectUser('ada', { reason: 'bye' }), a.realtime.revoke({ userId: 'eve' })])
+    expect(await notices).toMatchObject([{ code: 'DISCONNECTED', reason: 'bye' }, { code: 'REVOKED' }])
+    expect(performance.now() - startMs).toBeLessThan(500)
+    expect(await refusalOf(b.stock({ token: await signToken('eve') }))).toMatchObject({ code: 'UNAUTHENTICATED' })
+    await heard(b.stock({ token: await signToken('ada') }), 'authenticated')
+  })
+
+  test('applications with other prefixes, and other namespaces, hear nothing of each other', async () => {
+    const [[mine], [theirs], [elsewhere]] = await Promise.all([startNodes(1), startNodes(1, {}, 'theirs'), startNodes(1, { namespace: '/x' }, 'theirs')])
+    const client = await theirs!.client('ada')
+    const notes = collect((add) => client.on('note', add))
+    mine!.realtime.toAll().emit('note', { text: 'mine' })
+    elsewhere!.realtime.toAll().emit('note', { text: 'elsewhere' })
+    theirs!.realtime.toUser('ada').emit('note', { text: 'own' })
+    await until(() => notes.length === 1)
+    expect(notes).toEqual([{ text: 'own' }])
+    expect(await mine!.realtime.presence.isOnline('ada')).toBe(false)
+    expect(await elsewhere!.realtime.presence.isOnline('ada')).toBe(false)
+  })
+})
+
+describe('a process without sockets', () => {
+  test('sends what a server sends, checked alike, and knows who is online', async () => {
+    const prefix = randomUUID()
+    const [node] = await startNodes(1, { presence: { graceMs: 100 } }, prefix)
+    const errors: unknown[] = []
+    const emitter = createRealtimeEmitter(contract, { cluster: redisCluster({ url: redis.url, prefix }), onError: (error) => errors.push(error) })
+    onTestFinished(() => emitter.close())
+    const changes = collect<string>((add) => emitter.presence.on('online', ({ userId }) => add(userId)))
+    const [ada, eve] = [await node!.client('ada'), await node!.client('eve')]
+    const notes = [ada, eve].map((client) => collect<{ text: string }>((add) => client.on('note', add)))
+    await emitter.toUser('ada').join('group', 'g')
+    emitter.toUser('ada').emit('note', { text: 'user' })
+    emitter.toRoom('group', 'g').emit('note', { text: 'room' })
+    emitter.toUsers(['ada', 'eve']).exceptUser('ada').emit('note', { text: 'eve' })
+    emitter.toAll().emit('note', { text: 'all' })
+    await until(() => notes.every((heardBy) => heardBy.at(-1)?.text === 'all'))
+    expect(notes.map((heardBy) => heardBy.map(({ text }) => text))).toEqual([
+      ['user', 'room', 'all'],
+      ['eve', 'all'],
+    ])
+    expect(() => emitter.toUser('ada').emit('note', { text: 7 as never })).toThrow(expect.objectContaining({ code: 'INVALID_PAYLOAD' }))
+    expect(
+      'request' in emitter.toUser('ada') &&
+        (await rejection((emitter.toUser('ada') as never as { request(e: string, p: object): Promise<unknown> }).request('confirm', { question: '?' }))),
+    ).toBeInstanceOf(TypeError)
+    expect(await emitter.presence.online(['eve', 'bob', 'ada'])).toEqual(['eve', 'ada'])
+    expect(await emitter.presence.members('group', 'g')).toEqual(['ada'])
+    expect(await emitter.presence.count()).toBe(2)
+    await until(() => changes.length === 2)
+    expect(errors).toEqual([])
+  })
+})
+
+describe('a Redis', () => {
+  test('that is killed leaves local sockets alone, refuses what it is needed for within a second, and is used again within two', async () => {
+    const [a, b] = await startPair()
+    const [ada, eve] = [await a.client('ada'), await b.client('eve')]
+    a.realtime.on('echo', ({ payload }) => payload)
+    const notes = [ada, eve].map((client) => collect((add) => client.on('note', add)))
+    await redis.kill()
+    await until(() => !a.realtime.ready && !b.realtime.ready)
+    const startMs = performance.now()
+    expect(await refusalOf(a.stock({ token: await signToken('bob') }))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await rejection(ada.join('group', 'g'))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await rejection(a.realtime.presence.isOnline('eve'))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await rejection(a.realtime.disconnectUser('nobody'))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await rejection(a.realtime.toUser('ada').join('group', 'g'))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(performance.now() - startMs).toBeLessThan(1_000)
+    expect(await ada.request('echo', { text: 'x' })).toEqual({ text: 'x' })
+    a.realtime.toUser('ada').emit('note', { text: 'local' })
+    await until(() => notes[0]?.length === 1)
+    await redis.restart()
+    const backMs = performance.now()
+    await until(async () => (await a.realtime.presence.isOnline('eve').catch(() => false)) && (await b.realtime.presence.isOnline('ada').catch(() => false)))
+    a.realtime.toUser('eve').emit('note', { text: 'far' })
+    await until(() => notes[1]?.length === 1)
+    expect(performance.now() - backMs).toBeLessThan(2_000)
+    await ada.join('group', 'g')
+    expect([ada.status, eve.status]).toEqual(['connected', 'connected'])
+  })
+
+  test('that hangs answers nobody for longer than a second, and is used again when it goes on', async () => {
+    const [a, b] = await startPair()
+    const [ada, eve] = [await a.client('ada'), await b.client('eve')]
+    redis.pause()
+    const startMs = performance.now()
+    expect(await rejection(a.realtime.presence.isOnline('eve'))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await refusalOf(a.stock({ token: await signToken('bob') }))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(performance.now() - startMs).toBeLessThan(2 * 1_500)
+    redis.resume()
+    await until(async () => (await a.realtime.presence.isOnline('eve').catch(() => false)) && a.realtime.ready)
+    const notes = collect((add) => eve.on('note', add))
+    await until(() => {
+      a.realtime.toUser('eve').emit('note', { text: 'far' })
+      return new Promise((resolve) => setTimeout(() => resolve(notes.length > 0), 20))
+    })
+    expect([ada.status, eve.status]).toEqual(['connected', 'connected'])
+  })
+
+  test.each([
+    ['is emptied', async () => void (await ask(redis.port, 'FLUSHALL'))],
+    ['forgets its scripts', async () => void (await ask(redis.port, 'SCRIPT FLUSH'))],
+    [
+      'ends all connections',
+      async () => {
+        await ask(redis.port, 'CLIENT KILL TYPE normal SKIPME yes')
+        await ask(redis.port, 'CLIENT KILL TYPE pubsub')
+      },
+    ],
+    ['is restarted', () => redis.restart()],
+  ])('that %s is told again who is there, and nobody hears of a change that there was not', async (_case, harm) => {
+    const [a, b] = await startPair({ presence: { graceMs: 100 } })
+    const changes = collect<string>((add) => {
+      b.realtime.presence.on('online', ({ userId }) => add(`${userId} online`))
+      b.realtime.presence.on('offline', ({ userId }) => add(`${userId} offline`))
+    })
+    await new Promise((resolve) => setTimeout(resolve, 100)) // it follows
+    const [ada, eve] = [await a.client('ada'), await b.client('eve')]
+    await ada.join('group', 'g')
+    await until(() => changes.length === 2)
+    await harm()
+    const members = () => b.realtime.presence.members('group', 'g').catch(() => [])
+    await until(async () => (await b.realtime.presence.online(['ada', 'eve']).catch(() => [])).length === 2 && (await members()).length === 1)
+    ada.close()
+    await until(() => changes.length === 3)
+    await new Promise((resolve) => setTimeout(resolve, 1_500)) // a lease and the grace: what is missing would be told by now
+    expect(changes).toEqual(['ada online', 'eve online', 'ada offline'])
+    expect(eve.status).toBe('connected')
+    expect(await members()).toEqual([])
+  })
+
+  test('that is out of memory refuses newcomers, and lets go of those who leave', async () => {
+    const [a, b] = await startPair({ presence: { graceMs: 50 } })
+    const ada = await a.client('ada')
+    await ask(redis.port, 'CONFIG SET maxmemory 1')
+    onTestFinished(async () => void (await ask(redis.port, 'CONFIG SET maxmemory 0')))
+    expect(await refusalOf(b.stock({ token: await signToken('bob') }))).toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await b.realtime.presence.isOnline('ada')).toBe(true)
+    ada.close()
+    await until(async () => !(await b.realtime.presence.isOnline('ada')))
+    await ask(redis.port, 'CONFIG SET maxmemory 0')
+    await b.client('bob')
+    expect(await a.realtime.presence.isOnline('bob')).toBe(true)
+  })
+
+  test('that comes after the servers is waited for', async () => {
+    const late = await startRedis()
+    onTestFinished(() => late.stop())
+    await late.kill()
+    const server = await startServer({ cluster: redisCluster({ url: late.url, leaseMs: 1_000 }) })
+    expect(server.realtime.ready).toBe(false)
+    expect(await refusalOf(server.stock({ token: await signToken('ada') }))).toMatchObject({ code: 'UNAVAILABLE' })
+    await late.restart()
+    await until(() => server.realtime.ready)
+    await server.client('ada')
+  })
+
+  test('is told of at most about once a second while it is away', async () => {
+    const [a] = await startPair()
+    await redis.kill()
+    await until(() => !a.realtime.ready)
+    for (let count = 0; count < 1_000; count++) a.realtime.toUser('nobody').emit('note', { text: 'x' })
+    await vi.waitFor(() => expect(a.errors.length).toBeGreaterThan(0))
+    expect(a.errors.length).toBeLessThan(10)
+  })
+})
+
+test('a node that closes leaves no keys, and its users go offline once their grace is over', async () => {
+  const prefix = randomUUID()
+  const [a, b] = await startPair({ presence: { graceMs: 100 } }, prefix)
+  const ada = await a.client('ada', { reconnectDelayMs: 100_000 })
+  await b.client('eve', { reconnectDelayMs: 100_000 })
+  await ada.join('group', 'g')
+  await a.realtime.close({ drainMs: 0 })
+  await until(async () => (await b.realtime.presence.online(['ada', 'eve'])).join() === 'eve')
+  expect(await b.realtime.presence.members('group', 'g')).toEqual([])
+  await b.realtime.close({ drainMs: 0 })
+  expect(await ask(redis.port, `KEYS *${prefix}*`)).toBe('0')
+})
+
+test('the clients of an application are used as they are, and stay open', async () => {
+  const client = new Redis(redis.url)
+  onTestFinished(() => client.disconnect())
+  const server = await startServer({ cluster: redisCluster({ client, prefix: randomUUID() }) })
+  await server.client('ada')
+  await server.realtime.close({ drainMs: 0 })
+  expect(await client.ping()).toBe('PONG')
+})
+
+test('a Redis Cluster serves as one Redis does', async () => {
+  const cluster = await startRedisCluster()
+  onTestFinished(() => cluster.stop())
+  const client = new Cluster(cluster.urls)
+  onTestFinished(() => client.disconnect())
+  const prefix = randomUUID()
+  const create = () => startServer({ cluster: redisCluster({ client, prefix, leaseMs: 2_000 }), rooms: open, presence: { graceMs: 100 } })
+  const [a, b] = [await create(), await create()]
+  await until(() => a.realtime.ready && b.realtime.ready)
+  const clients = await Promise.all(['ada', 'eve', 'bob', 'joe'].map((userId) => a.client(userId)))
+  const notes = clients.map((each) => collect((add) => each.on('note', add)))
+  b.realtime.toUsers(['ada', 'eve', 'bob', 'joe']).emit('note', { text: 'x' })
+  await until(() => notes.every((heardBy) => heardBy.length === 1))
+  expect(await b.realtime.presence.online(['ada', 'eve', 'no', 'bob', 'joe'])).toEqual(['ada', 'eve', 'bob', 'joe'])
+  await b.realtime.toUser('ada').join('group', 'g')
+  expect(await a.realtime.presence.members('group', 'g')).toEqual(['ada'])
+  await b.realtime.revoke({ userId: 'eve' })
+  expect(await refusalOf(a.stock({ token: await signToken('eve') }))).toMatchObject({ code: 'UNAUTHENTICATED' })
+  for (const each of clients) each.close()
+  await until(async () => (await b.realtime.presence.count()) === 0)
+}, 60_000)
+
+test.each<[string, unknown]>([
+  ['nothing', undefined],
+  ['no Redis', {}],
+  ['an undefined URL', { url: undefined }],
+  ['both a URL and a client', { url: 'redis://127.0.0.1', client: {} }],
+  ['a URL of something else', { url: 'http://127.0.0.1' }],
+  ['a client that is none', { client: {} }],
+  ['an empty prefix', { url: 'redis://127.0.0.1', prefix: '' }],
+  ['a prefix with a brace', { url: 'redis://127.0.0.1', prefix: '{a}' }],
+  ['a lease that is too short', { url: 'redis://127.0.0.1', leaseMs: 10 }],
+  ['an unknown option', { url: 'redis://127.0.0.1', lease: 10_000 }],
+])('a cluster is not made of %s', (_case, options) => {
+  expect(() => redisCluster(options as never)).toThrow(TypeError)
+})
