@@ -8,9 +8,9 @@ import { nginxConfig } from '../examples/redis-cluster/src/proxy.js'
 import { root } from './example.js'
 import { collect, createTestClient, heard, signToken, type Transport, until } from './harness.js'
 import { type Nginx, startNginx } from './nginx.js'
-import { NODES, type Node, type NodeName, notify, startNode, viewOf } from './nodes.js'
+import { isReady, NODES, type Node, type NodeName, notify, startNode, viewOf } from './nodes.js'
 import { findProgram, INSTALL_MS, isRunning } from './programs.js'
-import { startRedis } from './redis.js'
+import { type RedisServer, startRedis } from './redis.js'
 
 beforeAll(async () => {
   await findProgram('nginx')
@@ -25,9 +25,17 @@ interface Cluster {
 }
 
 async function startCluster(): Promise<Cluster> {
+  const redis = await startedRedis()
+  return behindNginx(await Promise.all([startNode('a', redis.url), startNode('b', redis.url), startNode('c', redis.url)]))
+}
+
+async function startedRedis(): Promise<RedisServer> {
   const redis = await startRedis()
   onTestFinished(() => redis.stop())
-  const [a, b, c] = await Promise.all([startNode('a', redis.url), startNode('b', redis.url), startNode('c', redis.url)])
+  return redis
+}
+
+async function behindNginx([a, b, c]: readonly [Node, Node, Node]): Promise<Cluster> {
   const addresses = { a: a.address, b: b.address, c: c.address }
   const nginx = await startNginx({ config: (listen) => nginxConfig({ listen, nodes: addresses, accessLog: 'access.log' }) })
   onTestFinished(() => nginx.stop())
@@ -48,8 +56,8 @@ interface Listening {
   readonly messages: string[]
 }
 
-/** A stock client, connected, and the node that it says it is on. */
-async function connectStock(url: string, userId: string, transports: readonly Transport[]): Promise<{ socket: Socket; errors: Error[] }> {
+/** A stock client that dials until it is in, as they do. */
+async function dialStock(url: string, userId: string, transports: readonly Transport[]): Promise<Stock> {
   const socket = io(url, {
     auth: { token: await signToken(userId) },
     forceNew: true,
@@ -58,9 +66,30 @@ async function connectStock(url: string, userId: string, transports: readonly Tr
     reconnectionDelayMax: 100,
   })
   onTestFinished(() => void socket.disconnect())
-  const errors = collect<Error>((listener) => socket.on('connect_error', listener))
-  await heard(socket, 'authenticated')
-  return { socket, errors }
+  return { socket, errors: collect<Error>((listener) => socket.on('connect_error', listener)) }
+}
+
+interface Stock {
+  readonly socket: Socket
+  /** What has kept it out. */
+  readonly errors: Error[]
+}
+
+async function connectStock(url: string, userId: string, transports: readonly Transport[]): Promise<Stock> {
+  const stock = await dialStock(url, userId, transports)
+  await heard(stock.socket, 'authenticated')
+  return stock
+}
+
+/** Clients of both transports, all let in at once. @returns the nodes that they are on. */
+async function connectNewcomers(url: string): Promise<Array<string | undefined>> {
+  const nodes: Array<string | undefined> = []
+  for (const transport of ['polling', 'polling', 'polling', 'websocket', 'websocket', 'websocket'] as const) {
+    const { socket, errors } = await connectStock(url, `newcomer-${nodes.length}`, [transport])
+    expect(errors).toEqual([])
+    nodes.push(nodeOf(socket))
+  }
+  return nodes
 }
 
 function nodeOf(socket: Socket): string | undefined {
@@ -77,11 +106,18 @@ interface Served {
   readonly sid: string
   readonly node: string
   readonly status: string
+  /** What each node that was tried has answered. */
+  readonly tried: string
 }
 
 async function servedBy(nginx: Nginx): Promise<Served[]> {
   const log = await nginx.read('access.log')
-  return [...log.matchAll(/sid=(\S+) node="(.*?)" status=(\d+)/g)].map(([, sid = '', node = '', status = '']) => ({ sid, node, status }))
+  return [...log.matchAll(/sid=(\S+) node="(.*?)" status=(\d+) tried="(.*?)"/g)].map(([, sid = '', node = '', status = '', tried = '']) => ({
+    sid,
+    node,
+    status,
+    tried,
+  }))
 }
 
 describe('the nginx configuration of examples/redis-cluster', () => {
@@ -182,14 +218,30 @@ describe('the nginx configuration of examples/redis-cluster', () => {
     const leaving = nodes[nodeOf(socket) as NodeName]
     const returned = heard(socket, 'authenticated')
     const ended = leaving.end('SIGTERM')
-    for (let index = 0; index < 9; index++) {
-      const newcomer = await connectStock(url, `newcomer-${index}`, [index % 2 === 0 ? 'polling' : 'websocket'])
-      expect(newcomer.errors).toEqual([])
-      expect(nodeOf(newcomer.socket)).not.toBe(leaving.name)
-    }
+    for (const newcomer of await connectNewcomers(url)) expect(newcomer).not.toBe(leaving.name)
     await returned
     expect(nodeOf(socket)).not.toBe(leaving.name)
     expect(await ended).toBe(0)
+  })
+
+  test('takes no new client to a node that has lost its Redis', async () => {
+    const [lost, kept] = await Promise.all([startedRedis(), startedRedis()])
+    const { url, nginx, nodes } = await behindNginx(await Promise.all([startNode('a', lost.url), startNode('b', kept.url), startNode('c', kept.url)]))
+    await lost.kill()
+    await until(async () => !(await isReady(nodes.a.address)))
+    expect(new Set(await connectNewcomers(url))).toEqual(new Set(['b', 'c']))
+    expect(await servedBy(nginx)).toContainEqual(expect.objectContaining({ sid: '-', tried: '503, 200' }))
+  })
+
+  test('lets clients in again once Redis is back, those of no SDK, too', async () => {
+    const redis = await startedRedis()
+    const { url, nodes } = await behindNginx(await Promise.all([startNode('a', redis.url), startNode('b', redis.url), startNode('c', redis.url)]))
+    await redis.kill()
+    for (const { address } of Object.values(nodes)) await until(async () => !(await isReady(address)))
+    const clients = await Promise.all((['polling', 'websocket'] as const).map((transport) => dialStock(url, 'ada', [transport])))
+    await Promise.all(clients.map(({ socket }) => heard(socket, 'connect_error')))
+    await redis.restart()
+    await Promise.all(clients.map(({ socket }) => heard(socket, 'authenticated')))
   })
 
   test('lets nobody past the handshake path', async () => {

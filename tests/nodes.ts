@@ -48,3 +48,8 @@ export async function notify(address: string, userId: string, message: string): 
 export async function viewOf(address: string, userId: string): Promise<View> {
   return (await (await fetch(`http://${address}/users/${userId}`)).json()) as View
 }
+
+/** Whether a node takes new clients. */
+export async function isReady(address: string): Promise<boolean> {
+  return (await fetch(`http://${address}/ready`)).ok
+}
