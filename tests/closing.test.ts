@@ -1,6 +1,6 @@
 import { connect, createServer } from 'node:net'
 import { createRealtimeServer } from '@org/realtime-server'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { contract } from './contract.js'
 import { collect, createTestClient, heard, rejection, signToken, startServer, TRANSPORTS, testJwt, until } from './harness.js'
 
@@ -126,17 +126,20 @@ test('a peer that never answers does not hold up closing', async () => {
   expect(Date.now() - startMs).toBeLessThan(10_000) // the WebSocket library alone would wait 30 s
 })
 
-test('what comes while the server closes is answered UNAVAILABLE', async () => {
+test('what a client goes on to send while the server closes is answered UNAVAILABLE', async () => {
   const server = await startServer()
   let answer: (() => void) | undefined
   server.realtime.on('echo', ({ payload }) => new Promise((resolve) => (answer = () => resolve(payload))))
-  const client = await server.client('ada')
-  const first = client.request('echo', { text: '1' })
+  const stock = server.stock({ token: await signToken('ada') })
+  await heard(stock, 'authenticated')
+  const first = stock.emitWithAck('echo', { text: '1' })
   await until(() => answer !== undefined)
+  const told = heard(stock, '$disconnect')
   const closed = server.realtime.close({ drainMs: 600_000 })
-  expect(await client.tryRequest('echo', { text: '2' })).toMatchObject({ ok: false, error: { code: 'UNAVAILABLE' } })
+  await told
+  await until(async () => (await stock.emitWithAck('nothing')).error.code === 'UNAVAILABLE')
   answer?.()
-  expect(await first).toEqual({ text: '1' })
+  expect(await first).toEqual({ ok: true, data: { text: '1' } })
   await closed
 })
 
@@ -148,4 +151,30 @@ test('a closed server neither listens nor attaches again, and closing waits for 
   await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow()
   await expect(realtime.listen(0)).rejects.toThrow(/is closed/)
   expect(() => realtime.close({ drainMs: Number.POSITIVE_INFINITY })).toThrow(TypeError)
+})
+
+test('a server that closes gives every request in flight its reply, also those that are sent as it does', async () => {
+  const server = await startServer()
+  server.realtime.on('echo', async ({ payload }) => {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    return payload
+  })
+  const next = createRealtimeServer(contract, { authenticate: testJwt() }).on('echo', ({ payload }) => payload)
+  const clients = await Promise.all(['ada', 'eve', 'bob', 'joe', 'sue'].map((userId) => server.client(userId)))
+  let closed = false
+  let replies = 0
+  const asking = clients.map(async (client) => {
+    while (!closed || client.status !== 'connected') {
+      const text = String(replies)
+      expect(await client.request('echo', { text })).toEqual({ text })
+      replies++
+    }
+  })
+  await until(() => replies > 50)
+  await server.realtime.close({ drainMs: 5_000 })
+  await next.listen(Number(new URL(server.url).port), '127.0.0.1')
+  onTestFinished(() => next.close({ drainMs: 0 }))
+  closed = true
+  await Promise.all(asking)
+  expect(replies).toBeGreaterThan(50)
 })

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { createRealtimeEmitter, type RealtimeServerOptions } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
-import { Cluster, Redis } from 'ioredis'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { contract, type TestContract } from './contract.js'
 import { collect, heard, refusalOf, rejection, signToken, startServer, type TestServer, type TestUser, until } from './harness.js'
@@ -31,7 +32,7 @@ afterAll(async () => {
 
 type Options = Partial<RealtimeServerOptions<TestContract, TestUser>>
 
-const open: Options['rooms'] = { group: { authorize: () => true, members: 'visible' } }
+const open: NonNullable<Options['rooms']> = { group: { authorize: () => true, members: 'visible' } }
 
 /** Servers that are one. */
 async function startNodes(count: number, options: Options = {}, prefix: string = randomUUID()): Promise<TestServer[]> {
@@ -45,6 +46,67 @@ async function startNodes(count: number, options: Options = {}, prefix: string =
 
 async function startPair(options?: Options, prefix?: string): Promise<[TestServer, TestServer]> {
   return (await startNodes(2, options, prefix)) as [TestServer, TestServer] // as many as asked for
+}
+
+/** A client whose connections count what Redis sends them. */
+class CountingRedis extends Redis {
+  readonly received: string[] = []
+
+  override duplicate(override?: Partial<RedisOptions>): Redis {
+    const made = super.duplicate(override)
+    made.on('smessageBuffer', (channel: Buffer) => this.received.push(channel.toString()))
+    return made
+  }
+}
+
+async function startCounted(prefix: string): Promise<TestServer & { readonly received: string[] }> {
+  const client = new CountingRedis(redis.url)
+  onTestFinished(() => client.disconnect())
+  const server = await startServer({ cluster: redisCluster({ client, prefix, leaseMs: 1_000 }), rooms: open, limits: { connectionsPerUser: 1_000 } })
+  await until(() => server.realtime.ready)
+  return { ...server, received: client.received }
+}
+
+test('a node hears nothing of what is for users of other nodes, whatever the length of their ids', async () => {
+  const prefix = randomUUID()
+  const [sender, home, bystander] = [await startCounted(prefix), await startCounted(prefix), await startCounted(prefix)]
+  const ids = Array.from({ length: 128 }, (_, index) => 'x'.repeat(index + 1))
+  const heardBy = new Map<string, number>()
+  for (const id of ids) {
+    const stock = home.stock({ token: await signToken(id) })
+    stock.on('note', () => heardBy.set(id, (heardBy.get(id) ?? 0) + 1))
+    await heard(stock, 'authenticated')
+  }
+  for (const id of ids) sender.realtime.toUser(id).emit('note', { text: id })
+  sender.realtime.toUsers(ids).emit('note', { text: 'all of them' })
+  await until(() => [...heardBy.values()].filter((count) => count === 2).length === ids.length)
+  expect(bystander.received).toEqual([])
+  expect(sender.received).toEqual([])
+  expect(home.received).toHaveLength(2 * ids.length)
+})
+
+test('what is for several rooms comes once to who is in more than one of them, and stops with the last who leaves', async () => {
+  const prefix = randomUUID()
+  const [sender, home] = [await startCounted(prefix), await startCounted(prefix)]
+  const ada = await home.client('ada')
+  await ada.join('group', 'a')
+  await ada.join('group', 'b')
+  const notes = collect((add) => ada.on('note', add))
+  sender.realtime.io.to(['group:a', 'group:b', 'user:ada']).emit('note', { text: 'once' })
+  sender.realtime.toUser('ada').emit('note', { text: 'last' })
+  await until(() => notes.length === 2)
+  expect(notes).toEqual([{ text: 'once' }, { text: 'last' }])
+  ada.close()
+  await until(async () => !(await channels(prefix)).some((channel) => channel.includes('ada') || channel.includes('group')))
+})
+
+async function channels(prefix: string): Promise<string[]> {
+  const client = new Redis(redis.url)
+  try {
+    return (await client.call('PUBSUB', 'SHARDCHANNELS', `*${prefix}*`)) as string[] // a list of names
+  } finally {
+    client.disconnect()
+  }
 }
 
 describe('between nodes', () => {
@@ -96,7 +158,7 @@ describe('between nodes', () => {
         realtime.presence.on('offline', ({ userId }) => add(`${userId} offline`))
       }),
     )
-    await new Promise((resolve) => setTimeout(resolve, 100)) // both follow
+    await until(() => a.realtime.ready && b.realtime.ready) // both follow
     const phone = await a.client('ada')
     expect(await b.realtime.presence.isOnline('ada')).toBe(true)
     const laptop = await b.client('ada')
@@ -170,6 +232,16 @@ describe('between nodes', () => {
   })
 })
 
+test('what is revoked while a node does not hear the others is closed once it does', async () => {
+  const [a, b] = await startPair()
+  const ada = b.stock({ token: await signToken('ada') })
+  await heard(ada, 'authenticated')
+  const notice = heard(ada, '$disconnect')
+  await ask(redis.port, 'CLIENT KILL TYPE pubsub')
+  await a.realtime.revoke({ userId: 'ada' }).catch(() => {}) // the way back may be closed, too; it is stored
+  expect(await notice).toMatchObject({ code: 'REVOKED' })
+})
+
 describe('a process without sockets', () => {
   test('sends what a server sends, checked alike, and knows who is online', async () => {
     const prefix = randomUUID()
@@ -178,6 +250,7 @@ describe('a process without sockets', () => {
     const emitter = createRealtimeEmitter(contract, { cluster: redisCluster({ url: redis.url, prefix }), onError: (error) => errors.push(error) })
     onTestFinished(() => emitter.close())
     const changes = collect<string>((add) => emitter.presence.on('online', ({ userId }) => add(userId)))
+    await until(() => emitter.ready)
     const [ada, eve] = [await node!.client('ada'), await node!.client('eve')]
     const notes = [ada, eve].map((client) => collect<{ text: string }>((add) => client.on('note', add)))
     await emitter.toUser('ada').join('group', 'g')
@@ -266,7 +339,7 @@ describe('a Redis', () => {
       b.realtime.presence.on('online', ({ userId }) => add(`${userId} online`))
       b.realtime.presence.on('offline', ({ userId }) => add(`${userId} offline`))
     })
-    await new Promise((resolve) => setTimeout(resolve, 100)) // it follows
+    await until(() => b.realtime.ready) // it follows
     const [ada, eve] = [await a.client('ada'), await b.client('eve')]
     await ada.join('group', 'g')
     await until(() => changes.length === 2)
@@ -330,7 +403,7 @@ test('a node that closes leaves no keys, and its users go offline once their gra
   expect(await ask(redis.port, `KEYS *${prefix}*`)).toBe('0')
 })
 
-test('the clients of an application are used as they are, and stay open', async () => {
+test('a client of ioredis is used as it is, and stays open', async () => {
   const client = new Redis(redis.url)
   onTestFinished(() => client.disconnect())
   const server = await startServer({ cluster: redisCluster({ client, prefix: randomUUID() }) })
@@ -339,10 +412,38 @@ test('the clients of an application are used as they are, and stay open', async 
   expect(await client.ping()).toBe('PONG')
 })
 
+test('a client of redis is used as it is, and stays open; what it opens comes back after a Redis that was killed', async () => {
+  const client = createClient({ url: redis.url, socket: { reconnectStrategy: 100 } })
+  client.on('error', () => {})
+  onTestFinished(() => client.destroy())
+  await client.connect()
+  const prefix = randomUUID()
+  const create = () => startServer({ cluster: redisCluster({ client, prefix, leaseMs: 1_000 }), rooms: open })
+  const [a, b] = [await create(), await create()]
+  await until(() => a.realtime.ready && b.realtime.ready)
+  const ada = await a.client('ada')
+  const notes = collect((add) => ada.on('note', add))
+  await b.realtime.toUser('ada').join('group', 'g')
+  b.realtime.toRoom('group', 'g').emit('note', { text: 'x' })
+  await until(() => notes.length === 1)
+  await redis.kill()
+  expect(await rejection(a.realtime.presence.isOnline('ada'))).toMatchObject({ code: 'UNAVAILABLE' })
+  expect(await refusalOf(a.stock({ token: await signToken('bob') }))).toMatchObject({ code: 'UNAVAILABLE' })
+  await redis.restart()
+  await until(() => b.realtime.presence.isOnline('ada').catch(() => false))
+  await until(() => {
+    b.realtime.toUser('ada').emit('note', { text: 'y' })
+    return new Promise((resolve) => setTimeout(() => resolve(notes.length > 1), 20))
+  })
+  await Promise.all([a, b].map(({ realtime }) => realtime.close({ drainMs: 0 })))
+  await until(() => client.isReady)
+  expect(await client.ping()).toBe('PONG')
+})
+
 test('a Redis Cluster serves as one Redis does', async () => {
   const cluster = await startRedisCluster()
   onTestFinished(() => cluster.stop())
-  const client = new Cluster(cluster.urls)
+  const client = new Cluster([...cluster.urls])
   onTestFinished(() => client.disconnect())
   const prefix = randomUUID()
   const create = () => startServer({ cluster: redisCluster({ client, prefix, leaseMs: 2_000 }), rooms: open, presence: { graceMs: 100 } })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type MemberChange, MemoryPresenceStore, type PresenceStore, type PresentConnection, type UserChange } from '../packages/server/src/presence.js'
 import { RedisBus } from '../packages/server/src/redis/bus.js'
-import { connect } from '../packages/server/src/redis/connection.js'
+import { connectIoredis } from '../packages/server/src/redis/ioredis.js'
 import { RedisPresenceStore } from '../packages/server/src/redis/presence.js'
 import { until } from './harness.js'
 import { findProgram, INSTALL_MS } from './programs.js'
@@ -31,7 +31,7 @@ function memory(): Made {
 
 function shared(): Made {
   const base = `{${randomUUID()}}:`
-  const buses = [connect(redis.url), connect(redis.url)].map((connection) => new RedisBus(connection, () => {}))
+  const buses = [connectIoredis(redis.url), connectIoredis(redis.url)].map((connection) => new RedisBus(connection, () => {}))
   const stores = buses.map((bus) => new RedisPresenceStore(bus, { base, graceMs: GRACE_MS, leaseMs: 2_000 }, () => {}))
   for (const store of stores) store.start()
   onTestFinished(async () => {
@@ -45,9 +45,10 @@ function shared(): Made {
 let number = 0
 const connectionOf = (userId: string, deviceId = 'phone'): PresentConnection => ({ id: `socket-${++number}`, userId, device: { id: deviceId } })
 
-function changesOf(store: PresenceStore): string[] {
+async function changesOf(store: PresenceStore): Promise<string[]> {
   const changes: string[] = []
   store.follow(({ change, userId }: UserChange) => changes.push(`${userId} ${change}`))
+  await until(() => !(store instanceof RedisPresenceStore) || store.isUp)
   return changes
 }
 
@@ -57,7 +58,7 @@ describe.each([
 ] as const)('presence in %s', (_name, make) => {
   test('has a user from the first connection until the grace period after the last', async () => {
     const { store, other } = make()
-    const changes = changesOf(other)
+    const changes = await changesOf(other)
     const [phone, laptop] = [connectionOf('ada', 'phone'), connectionOf('ada', 'laptop')]
     await store.add(phone)
     await store.add(laptop)
@@ -76,7 +77,7 @@ describe.each([
 
   test('takes who comes back within the grace period for one who stayed', async () => {
     const { store, other } = make()
-    const changes = changesOf(other)
+    const changes = await changesOf(other)
     const [before, after] = [connectionOf('ada'), connectionOf('ada')]
     await store.add(before)
     store.remove(before)
@@ -89,7 +90,7 @@ describe.each([
 
   test('is told twice what it knows, and makes no difference of it', async () => {
     const { store, other } = make()
-    const changes = changesOf(other)
+    const changes = await changesOf(other)
     const phone = connectionOf('ada')
     await store.add(phone)
     await store.add(phone)
@@ -145,9 +146,8 @@ describe.each([
   test('does not tell those who follow of who was online before', async () => {
     const { store, other } = make()
     await store.add(connectionOf('ada'))
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    const changes = changesOf(other)
-    await new Promise((resolve) => setTimeout(resolve, 50)) // it has begun
+    await new Promise((resolve) => setImmediate(resolve))
+    const changes = await changesOf(other)
     await store.add(connectionOf('eve'))
     await until(() => changes.length > 0)
     expect(changes).toEqual(['eve online'])

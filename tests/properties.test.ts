@@ -32,6 +32,7 @@ async function send(packet: readonly unknown[], waits: boolean): Promise<Sent> {
     user: { userId: 'ada' },
     device: { id: 'd' },
     allowance,
+    isDraining: false,
     sendError: (error) => sent.errors.push(error),
   })
   await dispatcher.close()

@@ -94,7 +94,14 @@ export function createConnection(
     const acknowledge = args.at(-1)
     // To the next connection, an answer to this one would be the answer to something else.
     if (typeof acknowledge === 'function') args[args.length - 1] = (reply: unknown) => mine === dial && acknowledge(reply)
-    if (event === '$disconnect') notice = Object(args[0])
+    if (event === '$disconnect') {
+      notice = Object(args[0])
+      // The server waits for that: what was sent before it is still answered, and nothing is sent after it.
+      if (typeof acknowledge === 'function') {
+        if (status === 'connected') setStatus('reconnecting')
+        acknowledge()
+      }
+    }
     try {
       if (event === 'authenticated')
         authenticated(args[0] as SessionFacts) // who takes it in decodes it

@@ -1,7 +1,7 @@
 import type { ValueCodec } from '@org/realtime-contracts'
 import { findNonJson, isObject, MAX_DEPTH, parseHandshake, RealtimeError, type SessionFacts, toWireError } from '@org/realtime-contracts/wire'
 import type { ExtendedError, Socket } from 'socket.io'
-import { Connection, type Connections } from './connection.js'
+import { Connection, type Connections, REVOKED } from './connection.js'
 import type { Device, Report } from './context.js'
 import { type AuthenticationRequest, type Authenticator, type BaseUser, fault, identify, type Proof, refusal } from './identity.js'
 import { type Limits, Rate, rateLimited } from './limits.js'
@@ -87,6 +87,11 @@ export class Admission<User extends BaseUser> {
     }
     connection.renew(proof)
     return connection.session
+  }
+
+  /** Closes a connection whose proof has been revoked meanwhile. @throws what the revocation store throws. */
+  async recheck(connection: Connection<User>): Promise<void> {
+    if (await this.revocations.isRevoked(connection.proof)) connection.close(REVOKED)
   }
 
   async #connect(socket: Socket): Promise<Connection<User>> {

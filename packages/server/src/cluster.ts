@@ -33,20 +33,23 @@ export interface ClusterLink {
   /** Does not wait; what fails is reported. */
   emit(audience: Audience, event: string, args: readonly unknown[]): void
   /**
-   * Has every other node with connections of the audience do something.
-   * @returns what those answered that did in time. @throws RealtimeError `UNAVAILABLE` where they could not be told.
+   * Has every other node with connections of the audience do something, and resolves once they have, or the time is over.
+   * @param tell hears what they tell of it. @throws RealtimeError `UNAVAILABLE` where they could not be told.
    */
-  ask(audience: Audience, task: unknown, timeoutMs: number): Promise<unknown[]>
+  ask(audience: Audience, task: unknown, timeoutMs: number, tell: (answer: unknown) => void): Promise<void>
   close(): Promise<void>
 }
+
+/** Does what another node asks for, tells it what comes of it, and never rejects. */
+export type Perform = (audience: Audience, task: unknown, tell: (answer: unknown) => void) => Promise<void>
 
 /** One process of several. */
 export interface ClusterNode extends Omit<ClusterLink, 'emit'> {
   /** Called with `new`, once for each namespace. */
   readonly adapter: (namespace: Namespace) => Adapter
   readonly revocations: RevocationStore
-  /** Does what other nodes ask for; `perform` never rejects. */
-  start(perform: (audience: Audience, task: unknown) => Promise<unknown>): void
+  /** Does what other nodes ask for. */
+  start(perform: Perform): void
   /** Calls back when the nodes can be reached again. */
   onUp(listener: () => void): void
 }

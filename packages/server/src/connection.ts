@@ -6,11 +6,16 @@ import type { BaseUser, Proof } from './identity.js'
 import { Allowance, type Limits, rateLimited, roomChanges } from './limits.js'
 import type { PresentConnection } from './presence.js'
 import { type Room, userRoom } from './rooms.js'
+import { atMost } from './time.js'
 import { endWithin } from './transport.js'
 
 // Long enough for a slow client to read why; a silent one is not waited for.
 const CLOSE_MS = 5_000
 const ABUSE_RETRY_MS = 10_000
+// For a client to confirm that it has been told; a stock client does not.
+const CONFIRM_MS = 500
+/** A connection whose proof does not count any more. */
+export const REVOKED: CloseReason = { code: 'REVOKED', reason: 'What was proved at the handshake has been revoked' }
 const noop = (): void => {}
 
 /** Why a connection ends, as the client is told. */
@@ -26,6 +31,8 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   #open = false
   #ended: CloseReason | undefined
   readonly allowance: Allowance
+  /** It gets the answers it waits for, and no others. */
+  isDraining = false
   /** As presence keeps it. */
   readonly present: PresentConnection
   /** What the client is told about itself, as it goes over the wire. */
@@ -53,6 +60,10 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     socket.on('disconnect', () => {
       for (const settle of this.#pending) settle()
     })
+  }
+
+  get proof(): Proof<User> {
+    return this.#proof
   }
 
   get user(): User {
@@ -140,14 +151,31 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     this.socket.emit('error', { ...error, event })
   }
 
+  /**
+   * Tells the client why, and ends the connection once the client has had its answers, or the time is over. A client of the SDK
+   * confirms what it is told, and sends nothing after that; of others nobody knows what is under way.
+   */
+  async drain(why: CloseReason, untilMs: number): Promise<void> {
+    if (!this.#open || !this.socket.connected) return
+    const { mayReturn: _, ...notice } = why
+    await this.request('$disconnect', [notice], clamp(untilMs - Date.now(), CONFIRM_MS))
+    this.isDraining = true
+    await atMost(untilMs - Date.now(), this.allowance.idle())
+    if (this.socket.connected) this.#end(why)
+  }
+
   /** Tells the client why, and ends the connection. */
   close(why: CloseReason): void {
     if (!this.#open) {
       this.#ended = why
       return
     }
-    const { mayReturn = false, ...notice } = why
+    const { mayReturn: _, ...notice } = why
     this.socket.emit('$disconnect', notice)
+    this.#end(why)
+  }
+
+  #end({ mayReturn = false }: CloseReason): void {
     endWithin(CLOSE_MS, this.socket.conn)
     if (mayReturn) {
       this.socket.conn.close() // to a client this is a broken transport, which it mends by dialling again
@@ -175,6 +203,10 @@ export class Connection<User extends BaseUser> implements Sender<User> {
       this.socket.emit(event, ...args, acknowledge)
     })
   }
+}
+
+function clamp(ms: number, mostMs: number): number {
+  return Math.min(Math.max(ms, 1), mostMs)
 }
 
 /** Socket.IO keeps an acknowledgement until it is answered; one that nobody waits for is taken out. */

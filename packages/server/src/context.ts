@@ -60,6 +60,7 @@ export interface Sender<User> {
   readonly user: User
   readonly device: Device
   readonly allowance: Allowance
+  readonly isDraining: boolean
   sendError(error: WireError, event: string): void
 }
 

@@ -71,7 +71,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
   /** @param packet the event's name, its arguments, and last an acknowledgement where the sender waits. */
   dispatch(packet: readonly unknown[], sender: S): void {
     const { answer, args } = this.#open(packet, sender)
-    if (this.#closing) {
+    if (this.#closing || sender.isDraining) {
       answer.refuse(new RealtimeError('UNAVAILABLE', 'The server is closing'))
       return
     }

@@ -86,6 +86,6 @@ function toOutbound(link: ClusterLink): Outbound {
   return {
     emit: (audience, event, args) => link.emit(audience, event, args),
     request: () => Promise.reject(new TypeError('An emitter cannot ask: request is for a process that serves sockets')),
-    move: (kind, room, userIds, except) => move(kind, room, userIds, except, link.presence, (audience, task) => link.ask(audience, task, TASK_MS)),
+    move: (kind, room, userIds, except) => move(kind, room, userIds, except, link.presence, (audience, task) => link.ask(audience, task, TASK_MS, () => {})),
   }
 }

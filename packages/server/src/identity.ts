@@ -1,4 +1,5 @@
 import { isObject, RealtimeError } from '@org/realtime-contracts/wire'
+import { withTimeout } from './time.js'
 
 /** What a client brings to its handshake. */
 export interface AuthenticationRequest {
@@ -136,17 +137,4 @@ async function authenticate<User>(authenticator: Authenticator<User>, request: A
 /** A failure of the server, or of what it asks: the client may try again. */
 export function fault(cause: unknown): RealtimeError {
   return new RealtimeError('UNAVAILABLE', 'The server cannot authenticate anybody now', { cause })
-}
-
-/** Waits for what an application does, but no longer. @throws what `late` makes. */
-export async function withTimeout<T>(timeoutMs: number, work: T | Promise<T>, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(late()), timeoutMs)
-  })
-  try {
-    return await Promise.race([work, timeout])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -120,6 +120,7 @@ export class Allowance {
   readonly #single = new Map<string, Rate>()
   readonly #refusals: Rate
   #pending = 0
+  #onIdle: Array<() => void> = []
 
   /**
    * @param rates of single events, by name.
@@ -156,6 +157,12 @@ export class Allowance {
 
   pending(change: 1 | -1): void {
     this.#pending += change
+    if (this.#pending === 0) for (const resolve of this.#onIdle.splice(0)) resolve()
+  }
+
+  /** Resolves once no handler is at work for the connection. */
+  idle(): Promise<void> {
+    return this.#pending === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve))
   }
 
   /** Something was refused for being beyond a limit. */

@@ -1,15 +1,16 @@
 import { findNonJson, MAX_DEPTH } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Audience, ClusterNode } from './cluster.js'
-import type { Connection, Connections } from './connection.js'
+import { type Connection, type Connections, REVOKED } from './connection.js'
 import type { BaseUser } from './identity.js'
 import { isOversized } from './parser.js'
 import type { PresenceStore } from './presence.js'
 import { isMeant, type Revoked } from './revocation.js'
 import { deviceRoom, userRoom } from './rooms.js'
 
-/** What one device made of a request, as nodes tell each other; without `answer`, it was silent. */
+/** What one device made of a request, as nodes tell each other: first that it was asked, then what it answered. */
 export interface DeviceOutcome {
+  readonly connectionId: string
   readonly deviceId: string
   readonly answered: boolean
   readonly answer?: unknown
@@ -24,9 +25,8 @@ type Task =
 
 const EVERYBODY: Audience = { rooms: [], except: [] }
 export const TASK_MS = 1_000
-// An answer from another node must be here before the caller gives up.
+// For the last answers of other nodes, so that they are here before the caller gives up.
 const WAY_MS = 20
-const REVOKED = { code: 'REVOKED', reason: 'What was proved at the handshake has been revoked' }
 
 /** Does things to the connections of all nodes: here, and on the others where there are any. */
 export class Peers<User extends BaseUser> {
@@ -37,7 +37,7 @@ export class Peers<User extends BaseUser> {
     private readonly node: ClusterNode | undefined,
     private readonly report: (error: unknown) => void,
   ) {
-    node?.start((audience, task) => this.#perform(audience, task as Task).catch(report)) // only nodes ask
+    node?.start((audience, task, tell) => this.#perform(audience, task as Task, tell).catch(report)) // only nodes ask
   }
 
   emit({ rooms, except }: Audience, event: string, args: readonly unknown[]): void {
@@ -49,16 +49,17 @@ export class Peers<User extends BaseUser> {
 
   /** Asks every device of the audience. */
   async request(audience: Audience, event: string, args: readonly unknown[], timeoutMs: number): Promise<DeviceOutcome[]> {
-    const task: Task = { kind: 'request', event, args, timeoutMs }
-    const elsewhere = { ...task, timeoutMs: Math.max(timeoutMs - WAY_MS, timeoutMs / 2) }
-    const [own, others] = await Promise.all([
-      this.#perform(audience, task),
-      this.node?.ask(audience, elsewhere, timeoutMs).catch((error: unknown) => {
-        this.report(error) // those here are asked all the same
-        return []
-      }),
+    const elsewhere: Task = { kind: 'request', event, args, timeoutMs: Math.max(timeoutMs - WAY_MS, timeoutMs / 2) }
+    const outcomes = new Map<string, DeviceOutcome>()
+    const keep = (outcome: unknown): void => {
+      const { connectionId } = outcome as DeviceOutcome // what #request tells
+      outcomes.set(connectionId, outcome as DeviceOutcome)
+    }
+    await Promise.all([
+      this.#request(audience, event, args, timeoutMs, keep),
+      this.node?.ask(audience, elsewhere, timeoutMs, keep).catch(this.report), // those here are asked all the same
     ])
-    return [own, ...(others ?? [])].flat() as DeviceOutcome[] // what #perform gives for a request
+    return [...outcomes.values()]
   }
 
   /** Every device of the users, also those to come, unless some are left out. @throws RealtimeError `UNAVAILABLE` */
@@ -77,32 +78,45 @@ export class Peers<User extends BaseUser> {
   }
 
   async #everywhere(audience: Audience, task: Task): Promise<void> {
-    await Promise.all([this.#perform(audience, task), this.node?.ask(audience, task, TASK_MS)])
+    await Promise.all([this.#perform(audience, task, noop), this.node?.ask(audience, task, TASK_MS, noop)])
   }
 
-  async #perform(audience: Audience, task: Task): Promise<unknown> {
+  /** @param tell hears what comes of it, piece by piece. */
+  async #perform(audience: Audience, task: Task, tell: (answer: unknown) => void): Promise<void> {
     switch (task.kind) {
       case 'request':
-        return this.#request(audience, task.event, task.args, task.timeoutMs)
+        return this.#request(audience, task.event, task.args, task.timeoutMs, tell)
       case 'join':
       case 'leave':
         return this.#move(audience, task.kind, task.room, task.userIds)
       case 'disconnect':
         for (const connection of this.connections.of(task.userId, task.deviceId)) connection.close({ code: 'DISCONNECTED', reason: task.reason })
-        return undefined
+        return
       case 'revoke':
         for (const connection of this.connections.those((each) => each.isProvedBy((proof) => isMeant(task.revoked, proof)))) connection.close(REVOKED)
-        return undefined
     }
   }
 
-  async #request({ rooms, except }: Audience, event: string, args: readonly unknown[], timeoutMs: number): Promise<DeviceOutcome[]> {
+  async #request(
+    { rooms, except }: Audience,
+    event: string,
+    args: readonly unknown[],
+    timeoutMs: number,
+    tell: (outcome: DeviceOutcome) => void,
+  ): Promise<void> {
     const sockets = await this.namespace.local
       .to([...rooms])
       .except([...except])
       .fetchSockets()
     const connections = sockets.flatMap(({ id }) => this.connections.get(id) ?? [])
-    return Promise.all(connections.map(async (connection) => toOutcome(connection.device.id, await connection.request(event, args, timeoutMs))))
+    await Promise.all(
+      connections.map(async (connection) => {
+        const asked = { connectionId: connection.socket.id, deviceId: connection.device.id, answered: false }
+        tell(asked) // it is silent unless it answers
+        const outcome = await connection.request(event, args, timeoutMs)
+        if (outcome !== undefined) tell({ ...asked, answered: true, ...toReadable(outcome.answer) })
+      }),
+    )
   }
 
   /** Also those on their way in. */
@@ -138,8 +152,8 @@ export async function move(
 }
 
 /** What a client answers is as little trusted as what it sends. */
-function toOutcome(deviceId: string, outcome: { readonly answer: unknown } | undefined): DeviceOutcome {
-  if (outcome === undefined) return { deviceId, answered: false }
-  const isReadable = !isOversized(outcome.answer) && findNonJson(outcome.answer, MAX_DEPTH) === undefined
-  return { deviceId, answered: true, ...(isReadable && { answer: outcome.answer }) }
+function toReadable(answer: unknown): { readonly answer?: unknown } {
+  return isOversized(answer) || findNonJson(answer, MAX_DEPTH) !== undefined ? {} : { answer }
 }
+
+function noop(): void {}

@@ -1,5 +1,6 @@
 import { RealtimeError } from '@org/realtime-contracts/wire'
-import { type BaseUser, isUserId, type Proof, withTimeout } from './identity.js'
+import { type BaseUser, isUserId, type Proof } from './identity.js'
+import { withTimeout } from './time.js'
 
 /** What is no longer believed: all that a user has proved, or one token. */
 export type Revocation = (

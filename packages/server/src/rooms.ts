@@ -3,9 +3,10 @@ import { isObject, type JoinAnswer, type MembersNotice, RealtimeError } from '@o
 import type { Namespace } from 'socket.io'
 import type { Connection, Connections } from './connection.js'
 import type { Device, Report } from './context.js'
-import { type BaseUser, isUserId, withTimeout } from './identity.js'
+import { type BaseUser, isUserId } from './identity.js'
 import { rateLimited } from './limits.js'
 import type { MemberChange, PresenceStore } from './presence.js'
+import { withTimeout } from './time.js'
 
 const SOCKET_ID_LENGTH = 20
 

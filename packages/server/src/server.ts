@@ -7,7 +7,7 @@ import { type Namespace, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
 import { attachTo, closeServer } from './attachment.js'
 import type { ClusterNode } from './cluster.js'
-import { type Connection, Connections } from './connection.js'
+import { type CloseReason, type Connection, Connections } from './connection.js'
 import type { Middleware, Report } from './context.js'
 import { Delivery } from './delivery.js'
 import { Dispatcher } from './dispatch.js'
@@ -22,6 +22,7 @@ import { checkUserId, checkUserIds, MemoryPresenceStore, PresenceService, type P
 import { toReport } from './report.js'
 import { MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
 import { RoomNames, Rooms } from './rooms.js'
+import { atMost, delay } from './time.js'
 import { boundClosing, endUnused, type Transport, watchBuffer } from './transport.js'
 
 const FLUSH_MS = 1_000
@@ -42,6 +43,9 @@ export function createRealtimeServer<const C extends Contract, User extends Base
   return new Realtime<User>(contract, options as unknown as RealtimeServerOptions<Contract, User>) as unknown as RealtimeServer<C, User>
 }
 
+const CLOSING: CloseReason = { code: 'UNAVAILABLE', reason: 'The server is closing', mayReturn: true }
+const CHECKS_AT_ONCE = 100
+const SPREAD_MS = 2 // between two connections, where there is time
 const UNREADABLE: DisconnectNotice = { code: 'INVALID_PAYLOAD', reason: 'What was sent is no packet of Socket.IO, or has too many attachments' }
 
 class Realtime<User extends BaseUser> {
@@ -135,6 +139,7 @@ class Realtime<User extends BaseUser> {
       this.#report,
       this.#refused,
     )
+    this.#node?.onUp(() => void this.#closeRevoked())
     this.presence = new PresenceService(this.#presence, this.#names, (error) => this.#report(error, {}))
     this.#handleControlEvents()
     this.#admitClients()
@@ -231,11 +236,11 @@ class Realtime<User extends BaseUser> {
   }
 
   async #close(drainMs: number): Promise<void> {
+    const untilMs = Date.now() + drainMs
     await this.#listening?.catch(() => {}) // who listens has been told
-    await atMost(drainMs, this.#dispatcher.close())
-    for (const connection of this.#connections.all()) {
-      connection.close({ code: 'UNAVAILABLE', reason: 'The server is closing', mayReturn: true })
-    }
+    await this.#drain(drainMs, untilMs)
+    await atMost(untilMs - Date.now(), this.#dispatcher.close())
+    for (const connection of this.#connections.all()) connection.close(CLOSING)
     await this.#flushed()
     await this.#presence.close()
     this.#connections.close()
@@ -246,6 +251,28 @@ class Realtime<User extends BaseUser> {
     }
     await this.#node?.close()
     await closeServer(this.#ownServer)
+  }
+
+  /** What was revoked while this node did not hear of the others. */
+  async #closeRevoked(): Promise<void> {
+    const connections = this.#connections.all()
+    const check = async (): Promise<void> => {
+      for (let connection = connections.pop(); connection !== undefined; connection = connections.pop()) await this.#admission.recheck(connection)
+    }
+    await Promise.all(Array.from({ length: CHECKS_AT_ONCE }, check)).catch((error: unknown) => this.#report(error, {}))
+  }
+
+  /** One connection after the other, so that not all clients dial elsewhere at once; each is let go when it has its answers. */
+  async #drain(drainMs: number, untilMs: number): Promise<void> {
+    if (drainMs === 0) return
+    const connections = this.#connections.all()
+    const spreadMs = Math.min(drainMs / 2, connections.length * SPREAD_MS)
+    await Promise.all(
+      connections.map(async (connection, index) => {
+        if (index > 0) await delay((spreadMs * index) / connections.length)
+        await connection.drain(CLOSING, untilMs)
+      }),
+    )
   }
 
   /** Clients must hear why before the transport is gone; one that does not read is not waited for. */
@@ -353,20 +380,4 @@ function checkContract(contract: Contract): void {
   if (contract?.codec === undefined) {
     throw new TypeError('createRealtimeServer: expected a contract from defineContract or mergeContracts; a manifest is for clients')
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms)
-  })
-}
-
-/** Waits for work, but no longer; nothing is left behind that would keep the process up. */
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }

@@ -1,6 +1,6 @@
 import type { Namespace } from 'socket.io'
 import { type BroadcastOptions, ClusterAdapter, type ClusterMessage, type ClusterResponse, MessageType, type Room, type SocketId } from 'socket.io-adapter'
-import type { Audience } from '../cluster.js'
+import type { Audience, Perform } from '../cluster.js'
 import type { RedisBus } from './bus.js'
 import { type Channels, decode, encode, hasChannel, toPublications } from './message.js'
 import { Questions } from './questions.js'
@@ -12,7 +12,7 @@ import { Questions } from './questions.js'
  */
 export class RedisAdapter extends ClusterAdapter {
   readonly #questions: Questions
-  #perform: (audience: Audience, task: unknown) => Promise<unknown> = async () => undefined
+  #perform: Perform = async () => {}
 
   constructor(
     namespace: Namespace,
@@ -34,12 +34,12 @@ export class RedisAdapter extends ClusterAdapter {
   }
 
   /** Has the other nodes that hear of the audience do something. @throws RealtimeError `UNAVAILABLE` */
-  ask(audience: Audience, task: unknown, timeoutMs: number): Promise<unknown[]> {
-    return this.#questions.ask(audience, task, timeoutMs)
+  ask(audience: Audience, task: unknown, timeoutMs: number, tell: (answer: unknown) => void): Promise<void> {
+    return this.#questions.ask(audience, task, timeoutMs, tell)
   }
 
   /** Does what other nodes ask for. */
-  answer(perform: (audience: Audience, task: unknown) => Promise<unknown>): void {
+  answer(perform: Perform): void {
     this.#perform = perform
   }
 

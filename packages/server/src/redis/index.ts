@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { Cluster as IoRedisCluster, Redis } from 'ioredis'
+import type { Cluster as IoRedisCluster, Redis } from 'ioredis'
 import type { Cluster, ClusterContext, ClusterLink, ClusterNode } from '../cluster.js'
 import { RedisAdapter } from './adapter.js'
 import { RedisBus } from './bus.js'
-import { connect } from './connection.js'
+import type { RedisConnection } from './connection.js'
+import { connectIoredis } from './ioredis.js'
 import { Channels, decode, toBroadcast } from './message.js'
+import { connectNodeRedis, type NodeRedisClient } from './node-redis.js'
 import { RedisPresenceStore } from './presence.js'
 import { Questions } from './questions.js'
 import { RedisRevocationStore } from './revocation.js'
@@ -12,8 +14,11 @@ import { RedisRevocationStore } from './revocation.js'
 export interface RedisClusterOptions {
   /** Where Redis 7 is, such as `redis://127.0.0.1:6379`, or `rediss://` for TLS; or give `client`. */
   readonly url?: string | undefined
-  /** A client of ioredis, also of a Redis Cluster: connections of the SDK's own are made as it is, and it stays yours to close. */
-  readonly client?: Redis | IoRedisCluster
+  /**
+   * A client of `ioredis`, also of a Redis Cluster, or of `redis` 5 or later: connections of the SDK's own are made as it is,
+   * and it stays yours to close.
+   */
+  readonly client?: Redis | IoRedisCluster | NodeRedisClient
   /** What all keys and channels start with: two applications that share one Redis have different ones. @default 'realtime' */
   readonly prefix?: string
   /** How long a process that gives no sign of life is believed to be there, in milliseconds, from 1_000. @default 10_000 */
@@ -25,11 +30,11 @@ export interface RedisClusterOptions {
  * @throws TypeError for options that are missing or wrong.
  */
 export function redisCluster(options: RedisClusterOptions): Cluster {
-  const { redis, prefix, leaseMs } = checkOptions(options)
+  const { connect, prefix, leaseMs } = checkOptions(options)
   const baseOf = (namespace: string): string => `{${prefix}#${namespace}}:`
 
   const join = ({ namespace, graceMs, report }: ClusterContext) => {
-    const bus = new RedisBus(connect(redis), report)
+    const bus = new RedisBus(connect(), report)
     const base = baseOf(namespace)
     const presence = new RedisPresenceStore(bus, { base, graceMs, leaseMs }, (error) => report(error instanceof Error ? error : new Error(String(error))))
     return { bus, base, presence }
@@ -48,14 +53,14 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
           return adapter
         },
         get isUp() {
-          return bus.isUp
+          return bus.isUp && presence.isUp
         },
         onUp: (listener) => bus.onUp(listener),
         start(perform) {
           own?.answer(perform)
           presence.start()
         },
-        ask: async (audience, task, timeoutMs) => own?.ask(audience, task, timeoutMs) ?? [],
+        ask: async (audience, task, timeoutMs, tell) => own?.ask(audience, task, timeoutMs, tell),
         async close() {
           await presence.close()
           bus.close()
@@ -68,13 +73,13 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
       const channels = new Channels(prefix, context.namespace)
       const uid = randomUUID()
       const questions = new Questions(bus, channels, uid)
-      bus.subscribe(channels.ofNode(uid), (raw) => questions.receive(decode(raw), async () => undefined))?.catch(() => {}) // once Redis is there
+      bus.subscribe(channels.ofNode(uid), (raw) => questions.receive(decode(raw), async () => {}))?.catch(() => {}) // once Redis is there
       return {
         presence,
         get isUp() {
-          return bus.isUp
+          return bus.isUp && presence.isUp
         },
-        ask: (audience, task, timeoutMs) => questions.ask(audience, task, timeoutMs),
+        ask: (audience, task, timeoutMs, tell) => questions.ask(audience, task, timeoutMs, tell),
         emit(audience, event, args) {
           for (const { channel, message } of toBroadcast(audience, event, args, context.namespace, channels)) void bus.publish(channel, message)
         },
@@ -91,7 +96,7 @@ const KNOWN = ['url', 'client', 'prefix', 'leaseMs']
 const MIN_LEASE_MS = 1_000
 const MAX_LEASE_MS = 3_600_000
 
-function checkOptions(options: RedisClusterOptions): { redis: string | Redis | IoRedisCluster; prefix: string; leaseMs: number } {
+function checkOptions(options: RedisClusterOptions): { connect: () => RedisConnection; prefix: string; leaseMs: number } {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError('redisCluster: expected { url } or { client }')
   }
@@ -109,17 +114,20 @@ function checkOptions(options: RedisClusterOptions): { redis: string | Redis | I
   if ((url === undefined) === (client === undefined)) {
     throw new TypeError('redisCluster: give either url, such as redis://127.0.0.1:6379 (is REDIS_URL set?), or client')
   }
-  return { redis: client === undefined ? checkUrl(url) : checkClient(client), prefix, leaseMs }
+  return { connect: client === undefined ? checkUrl(url) : checkClient(client), prefix, leaseMs }
 }
 
-function checkUrl(url: unknown): string {
+function checkUrl(url: unknown): () => RedisConnection {
   if (typeof url !== 'string' || !/^rediss?:\/\/[^\s]+$/.test(url) || !URL.canParse(url)) {
     throw new TypeError('redisCluster: url must be like redis://127.0.0.1:6379, or rediss:// for TLS') // not shown: it may hold a password
   }
-  return url
+  return () => connectIoredis(url)
 }
 
-function checkClient(client: unknown): Redis | IoRedisCluster {
-  if (client instanceof Redis || client instanceof IoRedisCluster) return client
-  throw new TypeError('redisCluster: client must be a Redis or a Cluster of ioredis (of the copy that @org/realtime-server finds); or give url')
+/** By what they have: the application's copy may be another than the SDK's. */
+function checkClient(client: RedisClusterOptions['client']): () => RedisConnection {
+  if (typeof client === 'object' && client !== null && 'spublish' in client && 'duplicate' in client) return () => connectIoredis(client)
+  if (typeof client === 'object' && client !== null && 'sSubscribe' in client && 'sendCommand' in client && !('slots' in client))
+    return () => connectNodeRedis(client)
+  throw new TypeError('redisCluster: client must be a client of ioredis (Redis or Cluster) or of redis 5 or later (createClient); or give url')
 }

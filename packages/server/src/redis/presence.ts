@@ -56,6 +56,11 @@ export class RedisPresenceStore implements PresenceStore {
     bus.onUp(() => this.#tick())
   }
 
+  /** Whether those who follow hear of every change from now on. */
+  get isUp(): boolean {
+    return this.#follower.isUp
+  }
+
   /** Takes part in it; a process without sockets only reads. */
   start(): void {
     this.#takesPart = true
@@ -302,6 +307,10 @@ class Follower {
     private readonly options: RedisPresenceOptions,
     private readonly report: (error: unknown) => void,
   ) {}
+
+  get isUp(): boolean {
+    return this.#listener === undefined || this.#epoch !== undefined
+  }
 
   start(listener: (change: UserChange) => void): void {
     this.#listener = listener

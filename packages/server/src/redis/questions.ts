@@ -1,5 +1,5 @@
 import { RealtimeError } from '@org/realtime-contracts/wire'
-import type { Audience } from '../cluster.js'
+import type { Audience, Perform } from '../cluster.js'
 import type { RedisBus } from './bus.js'
 import { type Channels, toParts } from './message.js'
 
@@ -18,11 +18,12 @@ interface Question {
 interface Answer {
   readonly type: typeof ANSWER
   readonly id: number
-  readonly answer?: unknown
+  /** A piece of it; without one, it is done. */
+  readonly told?: readonly [unknown]
 }
 
 interface Asked {
-  readonly answers: unknown[]
+  readonly tell: (answer: unknown) => void
   /** Of how many publications Redis has not yet said how many have heard them. */
   untold: number
   /** How many have heard it, less those that have answered. */
@@ -42,12 +43,12 @@ export class Questions {
   ) {}
 
   /** @throws RealtimeError `UNAVAILABLE` where Redis did not take it. */
-  async ask({ rooms, except }: Audience, task: unknown, timeoutMs: number): Promise<unknown[]> {
+  async ask({ rooms, except }: Audience, task: unknown, timeoutMs: number, tell: (answer: unknown) => void): Promise<void> {
     const id = ++this.#lastId
     let timer: NodeJS.Timeout | undefined
     const finished = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs)
-      this.#asked.set(id, { answers: [], untold: 0, missing: 0, done: resolve })
+      this.#asked.set(id, { tell, untold: 0, missing: 0, done: resolve })
     })
     const asked = this.#asked.get(id) as Asked // just set
     try {
@@ -55,7 +56,6 @@ export class Questions {
       asked.untold = parts.length
       await Promise.all(parts.map((part) => this.#publish(part, id, task, asked)))
       await finished
-      return asked.answers
     } finally {
       clearTimeout(timer)
       this.#asked.delete(id)
@@ -63,7 +63,7 @@ export class Questions {
   }
 
   /** @returns whether the message is one of these; else it is somebody else's. */
-  receive(message: unknown, perform: (audience: Audience, task: unknown) => Promise<unknown>): boolean {
+  receive(message: unknown, perform: Perform): boolean {
     if (isQuestion(message)) {
       if (message.uid === this.uid)
         this.#answered(message.id) // this process has done its part
@@ -71,8 +71,8 @@ export class Questions {
       return true
     }
     if (isAnswer(message)) {
-      this.#asked.get(message.id)?.answers.push(message.answer)
-      this.#answered(message.id)
+      if (message.told === undefined) this.#answered(message.id)
+      else this.#asked.get(message.id)?.tell(message.told[0])
       return true
     }
     return false
@@ -87,9 +87,13 @@ export class Questions {
     settle(asked)
   }
 
-  async #perform({ uid, id, audience, task }: Question, perform: (audience: Audience, task: unknown) => Promise<unknown>): Promise<void> {
-    const answer: Answer = { type: ANSWER, id, answer: await perform(audience, task) }
-    await this.bus.publish(this.channels.ofNode(uid), JSON.stringify(answer))
+  async #perform({ uid, id, audience, task }: Question, perform: Perform): Promise<void> {
+    const answer = (piece: Pick<Answer, 'told'>): void => {
+      const message: Answer = { type: ANSWER, id, ...piece }
+      void this.bus.publish(this.channels.ofNode(uid), JSON.stringify(message)) // reports what fails
+    }
+    await perform(audience, task, (told) => answer({ told: [told] }))
+    answer({})
   }
 
   #answered(id: number): void {

@@ -1,0 +1,146 @@
+import { type Cluster, Redis, type RedisOptions } from 'ioredis'
+import { answered, Batches, type ConnectionWatcher, noop, Opening, type RedisConnection, SILENCE_MS, toCount, toRetryMs } from './connection.js'
+
+/**
+ * Nothing waits for a Redis that is away: a command is sent at once or fails at once, and a connection
+ * on which an answer is overdue is given up, with all that was sent on it.
+ */
+const OPTIONS = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false, // the bus knows what is wanted now; the library only what was, and it owns none of its promises
+  maxRetriesPerRequest: 0,
+  connectTimeout: SILENCE_MS,
+  socketTimeout: SILENCE_MS,
+  retryStrategy: toRetryMs,
+} satisfies RedisOptions
+
+/** Opens two connections of the bus's own, made as the given client is, or to the URL. */
+export function connectIoredis(redis: string | Redis | Cluster): RedisConnection {
+  if (typeof redis === 'object' && isCluster(redis)) return new ClusterConnection(redis)
+  const open = (connectionName: string): Redis =>
+    typeof redis === 'string' ? new Redis(redis, { ...OPTIONS, connectionName }) : redis.duplicate({ ...OPTIONS, connectionName })
+  return new StandaloneConnection(open('realtime-publish'), open('realtime-listen'))
+}
+
+class StandaloneConnection implements RedisConnection {
+  readonly #publisherOpening: Opening
+  readonly #listenerOpening: Opening
+  readonly #subscribing = new Batches((channels) => this.#listenerOpening.before(() => this.listener.ssubscribe(...channels)))
+  readonly #unsubscribing = new Batches((channels) => this.listener.sunsubscribe(...channels))
+
+  constructor(
+    private readonly publisher: Redis,
+    private readonly listener: Redis,
+  ) {
+    this.#publisherOpening = new Opening(publisher)
+    this.#listenerOpening = new Opening(listener)
+  }
+
+  publish(channel: string, message: string | Buffer): Promise<number> {
+    return this.#publisherOpening.before(() => toNumber(this.publisher.spublish(channel, message)))
+  }
+
+  command([name = '', ...args]: ReadonlyArray<string | number>): Promise<unknown> {
+    return this.#publisherOpening.before(() => answered(this.publisher.call(String(name), ...args)))
+  }
+
+  subscribe(channel: string): Promise<void> {
+    return this.#subscribing.add(channel)
+  }
+
+  unsubscribe(channel: string): Promise<void> {
+    return this.#unsubscribing.add(channel)
+  }
+
+  async countListeners(channel: string): Promise<number> {
+    return toCount(await answered(this.publisher.call('PUBSUB', 'SHARDNUMSUB', channel)))
+  }
+
+  ping(): void {
+    for (const client of [this.publisher, this.listener]) {
+      if (client.status === 'ready') client.ping().catch(noop) // that it fails is seen by the connection's end
+    }
+  }
+
+  watch(watcher: ConnectionWatcher): void {
+    this.listener.on('smessageBuffer', (channel: Buffer, message: Buffer) => watcher.onMessage(channel.toString(), message))
+    this.listener.on('ready', () => watcher.onUp())
+    this.listener.on('close', () => watcher.onDown())
+    for (const client of [this.publisher, this.listener]) {
+      client.on('error', (error: Error) => watcher.onError(error))
+      client.connect().catch(noop) // told by `error`; it goes on dialling
+    }
+  }
+
+  close(): void {
+    this.publisher.disconnect()
+    this.listener.disconnect()
+  }
+}
+
+/** A Cluster moves and restores its subscriptions itself, shard by shard. */
+class ClusterConnection implements RedisConnection {
+  readonly #cluster: Cluster
+  readonly #opening: Opening
+
+  constructor(cluster: Cluster) {
+    const { autoResubscribe: _restored, lazyConnect: _lazy, retryStrategy: clusterRetryStrategy, ...redisOptions } = OPTIONS
+    this.#cluster = cluster.duplicate([], {
+      shardedSubscribers: true,
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      clusterRetryStrategy,
+      redisOptions,
+    })
+    this.#opening = new Opening(this.#cluster)
+  }
+
+  publish(channel: string, message: string | Buffer): Promise<number> {
+    return this.#opening.before(() => toNumber(this.#cluster.spublish(channel, message)))
+  }
+
+  command([name = '', ...args]: ReadonlyArray<string | number>): Promise<unknown> {
+    return this.#opening.before(() => answered(this.#cluster.call(String(name), ...args)))
+  }
+
+  subscribe(channel: string): Promise<unknown> {
+    return this.#opening.before(() => answered(this.#cluster.ssubscribe(channel))) // one at a time: each channel has its shard
+  }
+
+  unsubscribe(channel: string): Promise<unknown> {
+    return answered(this.#cluster.sunsubscribe(channel))
+  }
+
+  async countListeners(channel: string): Promise<number> {
+    const calls = this.#cluster.nodes('master').map((node) => node.call('PUBSUB', 'SHARDNUMSUB', channel))
+    const counts = await answered(Promise.all(calls))
+    return counts.reduce<number>((sum, count) => sum + toCount(count), 0)
+  }
+
+  ping(): void {
+    for (const node of this.#cluster.nodes('master')) if (node.status === 'ready') node.ping().catch(noop)
+  }
+
+  watch(watcher: ConnectionWatcher): void {
+    this.#cluster.on('smessageBuffer', (channel: Buffer, message: Buffer) => watcher.onMessage(channel.toString(), message))
+    this.#cluster.on('ready', () => watcher.onUp())
+    this.#cluster.on('close', () => watcher.onDown())
+    for (const event of ['error', 'nodeError', 'node error']) this.#cluster.on(event, (error: Error) => watcher.onError(error))
+    this.#cluster.connect().catch(noop)
+  }
+
+  close(): void {
+    this.#cluster.disconnect()
+  }
+}
+
+/** Told by what it has: the application's copy of ioredis may be another. */
+function isCluster(client: Redis | Cluster): client is Cluster {
+  return client.isCluster
+}
+
+async function toNumber(answer: Promise<unknown>): Promise<number> {
+  return Number(await answer)
+}
