@@ -104,13 +104,13 @@ describe('the main job', () => {
     expect(running.output).toMatch(new RegExp(`^Cannot start: ${name}`))
   })
 
-  test('says so where its port is taken', async () => {
+  test.each(['notifications', 'redis-cluster'])('%s says so where its port is taken', async (example) => {
     const other = createServer()
     await new Promise<void>((resolve) => other.listen(0, resolve))
     onTestFinished(() => void other.close())
     const address = other.address()
     const port = String(typeof address === 'object' && address !== null ? address.port : 0)
-    const running = startExample('notifications', { WS_PORT: port })
+    const running = startExample(example, { WS_PORT: port })
     expect(await running.exit).toBe(1)
     expect(running.output).toContain(`Port ${port} is taken. Set WS_PORT`)
   })

@@ -89,6 +89,7 @@ export class Cluster {
   }
 
   async #start(): Promise<void> {
+    this.#port = await freePort(this.options.port)
     this.#folder = await mkdtemp(join(tmpdir(), 'realtime-example-'))
     await chmod(this.#folder, 0o755) // started by root, nginx keeps large requests here as another user
     await this.#startRedis()
@@ -106,7 +107,6 @@ export class Cluster {
   }
 
   async #startNginx(): Promise<void> {
-    this.#port = this.options.port || (await freePort())
     const listen = `${HOST}:${this.#port}`
     const nodes = { a: this.#addressOf('a'), b: this.#addressOf('b'), c: this.#addressOf('c') }
     const file = join(this.#folder, 'nginx.conf')
@@ -122,13 +122,14 @@ export class Cluster {
   }
 }
 
-function freePort(): Promise<number> {
+/** A port that is free now: the one that is asked for, or any. @throws Error `EADDRINUSE` */
+function freePort(port = 0): Promise<number> {
   const server = createServer()
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(0, HOST, () => {
+    server.listen(port, HOST, () => {
       const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port))
     })
   })
 }

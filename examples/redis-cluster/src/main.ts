@@ -18,7 +18,10 @@ async function main(): Promise<void> {
   endOnSignal(starting)
   const cluster = await starting
 
-  await runSession({ cluster, tokenOf, say })
+  await runSession({ cluster, tokenOf, say }).catch(async (error: unknown) => {
+    if (!closing) await cluster.close()
+    throw error
+  })
 
   console.log(`\nServing on ${cluster.url}, over ${cluster.redisUrl}. To see what reaches ada, in another terminal:\n`)
   console.log(`REALTIME_URL=${cluster.url} REALTIME_TOKEN=${await tokenOf('ada')} npx -y pnpm@10.34.9 --filter example-redis-cluster watch`)
@@ -47,6 +50,11 @@ function endOnSignal(starting: Promise<Cluster>): void {
 
 main().catch((error: unknown) => {
   if (closing) return // what was going on has lost its servers
-  console.error(error instanceof Error ? error.message : error)
+  console.error(explain(error))
   process.exit(1)
 })
+
+function explain(error: unknown): unknown {
+  const { code, port, message } = error as { code?: string; port?: number; message?: string }
+  return code === 'EADDRINUSE' ? `Port ${port} is taken. Set WS_PORT to another, or 0 for a free one.` : (message ?? error)
+}
