@@ -2,12 +2,15 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { delimiter, dirname } from 'node:path'
 import { io } from 'socket.io-client'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { root, startExample } from './example.js'
 import { heard, refusalOf, signToken, until } from './harness.js'
 import { startNode, viewOf } from './nodes.js'
 import { findProgram, INSTALL_MS, isRunning } from './programs.js'
 import { startRedis } from './redis.js'
+
+// Each example is one process or several, on a machine that may be busy with other tests.
+vi.setConfig({ testTimeout: 120_000 })
 
 /** The environment of a machine that has Redis and nginx. */
 async function programsEnv(): Promise<Record<string, string>> {

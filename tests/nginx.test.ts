@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import type { RealtimeClient } from '@org/realtime-client'
 import { contract } from '@org/realtime-contracts/events'
 import { io, type Socket } from 'socket.io-client'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { nginxConfig } from '../examples/redis-cluster/src/proxy.js'
 import { root } from './example.js'
 import { collect, createTestClient, heard, signToken, type Transport, until } from './harness.js'
@@ -11,6 +11,9 @@ import { type Nginx, startNginx } from './nginx.js'
 import { isReady, NODES, type Node, type NodeName, notify, startNode, viewOf } from './nodes.js'
 import { findProgram, INSTALL_MS, isRunning } from './programs.js'
 import { type RedisServer, startRedis } from './redis.js'
+
+// Each test starts five processes, on a machine that may be busy with other tests.
+vi.setConfig({ testTimeout: 120_000 })
 
 beforeAll(async () => {
   await findProgram('nginx')
