@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { createRealtimeEmitter, type RealtimeServerOptions } from '@org/realtime-server'
+import { createRealtimeEmitter, createRealtimeServer, type RealtimeServerOptions } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { contract, type TestContract } from './contract.js'
-import { collect, heard, refusalOf, rejection, signToken, startServer, type TestServer, type TestUser, until } from './harness.js'
+import { collect, createTestClient, heard, refusalOf, rejection, signToken, startServer, type TestServer, type TestUser, testJwt, until } from './harness.js'
 import { findProgram, INSTALL_MS } from './programs.js'
 import { ask, type RedisServer, startRedis, startRedisCluster } from './redis.js'
 
@@ -97,7 +97,7 @@ test('what is for several rooms comes once to who is in more than one of them, a
   await until(() => notes.length === 2)
   expect(notes).toEqual([{ text: 'once' }, { text: 'last' }])
   ada.close()
-  await until(async () => !(await channels(prefix)).some((channel) => channel.includes('ada') || channel.includes('group')))
+  await until(async () => !(await channels(prefix)).some((channel) => channel.includes('#room#')))
 })
 
 async function channels(prefix: string): Promise<string[]> {
@@ -401,6 +401,47 @@ test('a node that closes leaves no keys, and its users go offline once their gra
   expect(await b.realtime.presence.members('group', 'g')).toEqual([])
   await b.realtime.close({ drainMs: 0 })
   expect(await ask(redis.port, `KEYS *${prefix}*`)).toBe('0')
+})
+
+test('three nodes under load are restarted one after the other, and every request gets its reply', async () => {
+  const prefix = randomUUID()
+  const start = async (port = 0) => {
+    const realtime = createRealtimeServer(contract, { authenticate: testJwt(), cluster: redisCluster({ url: redis.url, prefix, leaseMs: 1_000 }) })
+    realtime.on('echo', async ({ payload, user }) => {
+      await realtime.presence.isOnline(user.userId)
+      return payload
+    })
+    return { realtime, port: (await realtime.listen(port, '127.0.0.1')).port }
+  }
+  const nodes = await Promise.all([start(), start(), start()])
+  onTestFinished(async () => void (await Promise.all(nodes.map(({ realtime }) => realtime.close({ drainMs: 0 })))))
+  await until(() => nodes.every(({ realtime }) => realtime.ready))
+  const clients = Array.from({ length: 12 }, (_, index) =>
+    createTestClient(contract, { url: `http://127.0.0.1:${nodes[index % 3]?.port}`, getToken: () => signToken(`user-${index}`) }),
+  )
+  await Promise.all(clients.map((client) => client.connect()))
+  let going = true
+  let replies = 0
+  const asking = clients.map(async (client) => {
+    for (let count = 0; going; count++) {
+      const text = `${client.deviceId} ${count}`
+      expect(await client.request('echo', { text }, { timeoutMs: 20_000 })).toEqual({ text })
+      replies++
+    }
+  })
+  const finished = Promise.all(asking)
+  finished.catch(() => {}) // it is awaited below
+  for (const [index, { realtime, port }] of nodes.entries()) {
+    const before = replies
+    await until(() => replies > before + 200)
+    await realtime.close({ drainMs: 2_000 })
+    const next = await start(port)
+    nodes[index] = next
+    await until(() => next.realtime.ready && next.realtime.io.of('/').sockets.size === 4)
+  }
+  going = false
+  await finished
+  expect(replies).toBeGreaterThan(600)
 })
 
 test('a client of ioredis is used as it is, and stays open', async () => {

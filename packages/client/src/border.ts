@@ -2,7 +2,7 @@ import type { ContractCodec, EventBorder } from '@org/realtime-contracts'
 import { readReply } from '@org/realtime-contracts/wire'
 
 /** What a client needs of a contract's codec. */
-export type ClientBorder = Pick<ContractCodec, 'encodeRoomId' | 'decodeSession'> & {
+export type ClientBorder = Pick<ContractCodec, 'encodeRoomId' | 'decodeSession' | 'encodePresence' | 'decodePresence'> & {
   readonly serverToClient: EventBorder
   readonly clientToServer: EventBorder
 }
@@ -22,4 +22,6 @@ export const wireBorder: ClientBorder = {
   clientToServer: asIs,
   encodeRoomId: (_kind, id) => id,
   decodeSession: (wire) => wire,
+  encodePresence: (meta) => meta,
+  decodePresence: (wire) => wire,
 }

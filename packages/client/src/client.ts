@@ -7,6 +7,7 @@ import type {
   Manifest,
   PayloadArguments,
   PayloadOf,
+  PresenceMeta,
   ReplyOf,
   RequestError,
   RoomId,
@@ -23,6 +24,7 @@ import {
   type ErrorNotice,
   fromWireError,
   type MembersNotice,
+  type PresenceNotice,
   RealtimeError,
   type Result,
   type RoomAddress,
@@ -32,6 +34,7 @@ import { createAnswers } from './answers.js'
 import { type ClientBorder, wireBorder } from './border.js'
 import { type ConnectionOptions, createConnection, onAbort, type Status } from './connection.js'
 import { addTo, createListeners, type Listener } from './listeners.js'
+import { createPresence, type PresenceWatch } from './presence.js'
 import { control, DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './requests.js'
 import { createRooms, type Room } from './rooms.js'
 import { createStream } from './stream.js'
@@ -121,6 +124,16 @@ export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
   join<K extends RoomKind<C>>(kind: K, id: RoomId<C, K, V>, options?: RequestOptions): Promise<Room<K, RoomId<C, K, V>>>
   /** Leaves a room for all who hold it. */
   leave<K extends RoomKind<C>>(kind: K, id: RoomId<C, K, V>): Promise<void>
+  /** Where users stand, and what this device says about itself. */
+  readonly presence: {
+    /**
+     * Watches users that the server lets this client see, and resolves with where they stand.
+     * @throws RealtimeError `FORBIDDEN` where one of them may not be seen, or as `request`.
+     */
+    watch(userIds: Iterable<string> & object, options?: RequestOptions): Promise<PresenceWatch<PresenceMeta<C, V>>>
+    /** Says something about this device, also after a reconnect, until it says something else. @throws RealtimeError `INVALID_PAYLOAD`, or as `request`. */
+    set(meta: PresenceMeta<C, V>, options?: RequestOptions): Promise<void>
+  }
   /** Calls the listener when `status` changes. @returns a function that ends it. */
   subscribe(listener: () => void): () => void
   /** Proves again who this is, on the live connection, with a new token of the same user. @throws RealtimeError as `request`; `REVOKED` for another user. */
@@ -156,6 +169,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     onAuthenticated(wire) {
       adopt(wire)
       rooms.connected(true)
+      presence.connected()
       tell('authenticated', session)
     },
     onEvent(event, args) {
@@ -164,8 +178,10 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
         const error = fromWireError(payload, 'INTERNAL', (payload as ErrorNotice | undefined)?.event)
         if (error.event === CONTROL.join) rooms.forget(error.data as RoomAddress) // the server took this client out
         tell(event, error)
-      } else if (event === '$presence') rooms.change(payload as MembersNotice)
-      else if (event[0] === '$') tell(event, payload)
+      } else if (event === '$presence') {
+        if ('users' in (payload as object)) presence.change(payload as PresenceNotice)
+        else rooms.change(payload as MembersNotice)
+      } else if (event[0] === '$') tell(event, payload)
       else answers.receive(event, args)
     },
     onError: (error) => tell('error', error),
@@ -176,6 +192,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
   })
   const { status, close, deviceId } = connection
   const rooms = createRooms(connection, border, listeners)
+  const presence = createPresence(connection, border, listeners)
   const answers = createAnswers(border.serverToClient, listeners)
 
   /** Only the server of the SDK says it. @throws RealtimeError `INVALID_PAYLOAD` where it does not match the contract. */
@@ -219,6 +236,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     reauthenticate,
     join: rooms.join,
     leave: rooms.leave,
+    presence: { watch: presence.watch, set: presence.set },
     handle: answers.handle,
     close,
 

@@ -9,5 +9,6 @@ export {
   type RealtimeClientOptions,
 } from './client.js'
 export type { ConnectionOptions, Status } from './connection.js'
+export type { PresenceWatch } from './presence.js'
 export type { RequestOptions } from './requests.js'
 export type { Room } from './rooms.js'

@@ -57,10 +57,15 @@ export interface ContractCodec {
   /** The id of a room, by kind. */
   readonly rooms: ReadonlyMap<string, ValueCodec>
   readonly session: ValueCodec | undefined
+  readonly presence: ValueCodec | undefined
   /** @throws RealtimeError `INVALID_PAYLOAD` for an id that the contract does not allow; TypeError for a kind that it does not have. */
   encodeRoomId(kind: string, id: unknown): unknown
   /** What `authenticated` says, its session fields decoded. @throws RealtimeError `INVALID_PAYLOAD`. */
   decodeSession(wire: SessionFacts): SessionFacts
+  /** @throws RealtimeError `INVALID_PAYLOAD`; TypeError where the contract declares no presence. */
+  encodePresence(meta: unknown): unknown
+  /** @throws RealtimeError `INVALID_PAYLOAD`. */
+  decodePresence(wire: unknown): unknown
 }
 
 export class CompiledEvents implements EventCodecs {
@@ -154,6 +159,7 @@ export class CompiledContract implements ContractCodec {
     readonly clientToServer: EventCodecs,
     readonly rooms: ReadonlyMap<string, ValueCodec>,
     readonly session: ValueCodec | undefined,
+    readonly presence: ValueCodec | undefined,
   ) {}
 
   encodeRoomId(kind: string, id: unknown): unknown {
@@ -168,6 +174,15 @@ export class CompiledContract implements ContractCodec {
     const facts = { userId, deviceId, ...(email !== undefined && { email }), ...(expiresInMs !== undefined && { expiresInMs }) }
     const decoded = this.session === undefined ? undefined : unwrap(this.session.decode(fields), 'authenticated')
     return { ...(decoded as object | undefined), ...facts } // a session is an object
+  }
+
+  encodePresence(meta: unknown): unknown {
+    if (this.presence === undefined) throw new TypeError('The contract declares no presence')
+    return unwrap(this.presence.encode(meta), '$set')
+  }
+
+  decodePresence(wire: unknown): unknown {
+    return this.presence === undefined ? wire : unwrap(this.presence.decode(wire), '$presence')
   }
 }
 

@@ -1,7 +1,7 @@
 import { compileSchema, type EventCodec, limitBytes, NO_DATA, type ValueCodec } from './codec.js'
 import type { EventDefinition, EventEntry, EventLimits, EventMap, RoomMap, SessionSchema } from './contract.js'
 import { isBuiltInErrorCode } from './errors.js'
-import { isPlainObject, isSchema, isText, isVoid, readSchema, toObjectSchema, typeOf, type WireModel } from './schema.js'
+import { isPlainObject, isSchema, isText, isVoid, readSchema, type Schema, toObjectSchema, typeOf, type WireModel } from './schema.js'
 
 // Every definition of a contract passes here once: what is wrong with it is said here, and what is right is compiled.
 
@@ -21,7 +21,7 @@ const RESERVED_EVENTS: ReadonlySet<string> = new Set(
 const RESERVED_ROOMS: ReadonlySet<string> = new Set(['user', 'device'])
 const RESERVED_SESSION_FIELDS: ReadonlySet<string> = new Set(['success', 'userId', 'email', 'deviceId', 'expiresInMs'])
 
-export const CONTRACT_KEYS = ['name', 'version', 'serverToClient', 'clientToServer', 'rooms', 'session'] as const
+export const CONTRACT_KEYS = ['name', 'version', 'serverToClient', 'clientToServer', 'rooms', 'session', 'presence'] as const
 const EVENT_KEYS = ['payload', 'reply', 'errors', 'deprecated', 'limits', 'delivery', 'idempotent'] as const satisfies ReadonlyArray<keyof EventDefinition>
 
 export function checkHeader(header: { readonly name: string; readonly version: string }): string {
@@ -38,9 +38,6 @@ export function checkHeader(header: { readonly name: string; readonly version: s
 
 export function refuseUnknownKeys(value: object, known: readonly string[], where: string): void {
   for (const key of Object.keys(value)) {
-    if (key === 'presence') {
-      throw new TypeError(`${where}: presence is not supported yet; remove it`)
-    }
     if (!known.includes(key)) {
       throw new TypeError(`${where}: unknown key ${quote(key)}; known are ${known.join(', ')}`)
     }
@@ -204,6 +201,13 @@ export function compileSession(session: SessionSchema, where: string): Part {
   }
   const { codec, model } = compileValue(session, where, 'session')
   return { codec: { ...codec, encode: (user) => codec.encode(pick(user, fields)) }, model }
+}
+
+export function compilePresence(presence: Schema, where: string): Part {
+  if (!isSchema(presence)) {
+    throw new TypeError(`${where}: presence must be a zod schema of what a device may say about itself`)
+  }
+  return compileValue(presence, where, 'presence')
 }
 
 function pick(value: unknown, fields: readonly string[]): unknown {

@@ -64,7 +64,7 @@ describe('defineContract', () => {
     ['errors that are no object', { clientToServer: { a: { reply: z.void(), errors: true } } }, /errors: expected an object/],
     ['a session that is no object', { session: z.string() }, /session must be a z.object/],
     ['a reserved session field', { session: z.object({ userId: z.string() }) }, /"userId" is the SDK's own/],
-    ['presence', { presence: z.object({}) }, /presence is not supported yet/],
+    ['presence that is no schema', { presence: { status: 'away' } }, /presence must be a zod schema/],
     ['a limit that is none', { clientToServer: { a: { limits: { perHour: 1 } } } }, /unknown key "perHour"/],
     ['limits that are no object', { clientToServer: { a: { limits: 5 } } }, /limits: expected an object/],
     ['a rate of nothing', { clientToServer: { a: { limits: { perSecond: 0 } } } }, /perSecond must be a number above 0/],

@@ -5,6 +5,7 @@ import {
   CONTRACT_KEYS,
   checkHeader,
   compileEvents,
+  compilePresence,
   compileRooms,
   compileSession,
   mergeRecords,
@@ -58,6 +59,7 @@ export interface Contract<
   ClientToServer extends EventMap = EventMap,
   Rooms extends RoomMap = RoomMap,
   Session extends SessionSchema | undefined = SessionSchema | undefined,
+  Presence extends Schema | undefined = Schema | undefined,
 > {
   readonly name: string
   readonly version: string
@@ -65,6 +67,7 @@ export interface Contract<
   readonly clientToServer: ClientToServer
   readonly rooms: Rooms
   readonly session: Session
+  readonly presence: Presence
   /** Names what crosses the wire: equal for two contracts that let the same through, whatever their descriptions. */
   readonly fingerprint: string
   /** The contract's schemas, compiled. */
@@ -73,7 +76,9 @@ export interface Contract<
   readonly model: ContractModel
 }
 
-export type ContractModel = Readonly<Record<'serverToClient' | 'clientToServer' | 'rooms', { [name: string]: WireModel }> & { session: WireModel }>
+export type ContractModel = Readonly<
+  Record<'serverToClient' | 'clientToServer' | 'rooms', { [name: string]: WireModel }> & { session: WireModel; presence?: WireModel }
+>
 
 /** What a client needs of a contract at run time when it does not validate: some 100 bytes, and the contract's types. */
 export interface Manifest<C extends Contract = Contract> {
@@ -96,6 +101,7 @@ export interface ContractDefinition<
   ClientToServer extends EventMap,
   Rooms extends RoomMap,
   Session extends SessionSchema | undefined,
+  Presence extends Schema | undefined,
 > {
   /** 1–64 of `[A-Za-z0-9@/._-]`. */
   readonly name: string
@@ -106,6 +112,8 @@ export interface ContractDefinition<
   readonly rooms?: Rooms
   /** What a client learns about itself on connecting, beside `userId` and `email`: fields of the authenticated user. */
   readonly session?: Session
+  /** What a device may say about itself to those who may see its user, such as `z.object({ status: z.enum(['active', 'away']) })`. */
+  readonly presence?: Presence
 }
 
 /**
@@ -117,20 +125,22 @@ export function defineContract<
   const ClientToServer extends EventMap = None,
   const Rooms extends RoomMap = None,
   const Session extends SessionSchema | undefined = undefined,
+  const Presence extends Schema | undefined = undefined,
 >(
-  definition: ContractDefinition<ServerToClient, ClientToServer, Rooms, Session> & {
+  definition: ContractDefinition<ServerToClient, ClientToServer, Rooms, Session, Presence> & {
     readonly serverToClient?: KnownKeys<ServerToClient>
     readonly clientToServer?: KnownKeys<ClientToServer>
   },
-): Contract<ServerToClient, ClientToServer, Rooms, Session> {
+): Contract<ServerToClient, ClientToServer, Rooms, Session, Presence> {
   const where = checkHeader(definition)
   refuseUnknownKeys(definition, CONTRACT_KEYS, where)
-  const { serverToClient, clientToServer, rooms, session } = definition
+  const { serverToClient, clientToServer, rooms, session, presence } = definition
   for (const [name, value] of Object.entries({ serverToClient, clientToServer, rooms })) assertRecord(`${where}: ${name}`, value)
   const down = compileEvents(serverToClient ?? {}, `${where}: serverToClient`, 'server')
   const up = compileEvents(clientToServer ?? {}, `${where}: clientToServer`, 'client')
   const places = compileRooms(rooms ?? {}, where)
   const own = session === undefined ? undefined : compileSession(session, where)
+  const said = presence === undefined ? undefined : compilePresence(presence, where)
   return assemble({
     name: definition.name,
     version: definition.version,
@@ -138,9 +148,15 @@ export function defineContract<
     clientToServer: (clientToServer ?? {}) as ClientToServer,
     rooms: (rooms ?? {}) as Rooms,
     session: session as Session,
-    codec: toCodec(where, down.codecs, up.codecs, places.codecs, own?.codec),
-    model: { serverToClient: down.models, clientToServer: up.models, rooms: places.models, session: own?.model ?? null },
+    presence: presence as Presence,
+    codec: toCodec(where, down.codecs, up.codecs, places.codecs, own?.codec, said?.codec),
+    model: { serverToClient: down.models, clientToServer: up.models, rooms: places.models, ...toOwnModels(own, said) },
   })
+}
+
+/** A contract without presence has the fingerprint that it had before there was any. */
+function toOwnModels(session: { model: WireModel } | undefined, presence: { model: WireModel } | undefined): Pick<ContractModel, 'session' | 'presence'> {
+  return { session: session?.model ?? null, ...(presence !== undefined && { presence: presence.model }) }
 }
 
 type Entries<T> = Iterable<readonly [string, T]>
@@ -151,12 +167,14 @@ function toCodec(
   clientToServer: Entries<EventCodec>,
   rooms: Entries<ValueCodec>,
   session: ValueCodec | undefined,
+  presence: ValueCodec | undefined,
 ): ContractCodec {
   return new CompiledContract(
     new CompiledEvents(`serverToClient of ${where}`, new Map(serverToClient)),
     new CompiledEvents(`clientToServer of ${where}`, new Map(clientToServer)),
     new Map(rooms),
     session,
+    presence,
   )
 }
 
@@ -186,6 +204,10 @@ type MergedSession<Parts extends readonly Contract[]> =
         : never
     : never
 
+type MergedPresence<Parts extends readonly Contract[]> = [Exclude<Parts[number]['presence'], undefined>] extends [never]
+  ? undefined
+  : Exclude<Parts[number]['presence'], undefined>
+
 type Direction = 'serverToClient' | 'clientToServer' | 'rooms'
 type NamesIn<C extends Contract, D extends Direction> = C extends Contract ? keyof C[D] : never // of each member of a union
 
@@ -208,7 +230,8 @@ export function mergeContracts<const Parts extends readonly Contract[]>(
   MergedMap<Parts, 'serverToClient', EventMap>,
   MergedMap<Parts, 'clientToServer', EventMap>,
   MergedMap<Parts, 'rooms', RoomMap>,
-  MergedSession<Parts>
+  MergedSession<Parts>,
+  MergedPresence<Parts>
 > {
   const where = checkHeader(header)
   refuseUnknownKeys(header, ['name', 'version'], where)
@@ -233,6 +256,9 @@ export function mergeContracts<const Parts extends readonly Contract[]>(
   const sessions = parts.flatMap((part) => (part.session === undefined ? [] : [part.session]))
   const session = sessions.length > 1 ? mergeSessions(sessions, where) : sessions[0]
   const own = session === undefined ? undefined : compileSession(session, where)
+  const [presence, ...more] = parts.flatMap((part) => (part.presence === undefined ? [] : [part.presence]))
+  if (more.length > 0) throw new TypeError(`${where}: presence is declared by more than one contract`)
+  const said = presence === undefined ? undefined : compilePresence(presence, where)
   return assemble({
     name: header.name,
     version: header.version,
@@ -240,18 +266,20 @@ export function mergeContracts<const Parts extends readonly Contract[]>(
     clientToServer,
     rooms,
     session,
+    presence,
     codec: toCodec(
       where,
       parts.flatMap((part) => [...part.codec.serverToClient.entries()]),
       parts.flatMap((part) => [...part.codec.clientToServer.entries()]),
       parts.flatMap((part) => [...part.codec.rooms]),
       own?.codec,
+      said?.codec,
     ),
     model: {
       serverToClient: Object.assign({}, ...parts.map((part) => part.model.serverToClient)),
       clientToServer: Object.assign({}, ...parts.map((part) => part.model.clientToServer)),
       rooms: Object.assign({}, ...parts.map((part) => part.model.rooms)),
-      session: own?.model ?? null,
+      ...toOwnModels(own, said),
     },
     // The maps were put together by name; the type says the same of their keys.
   }) as never

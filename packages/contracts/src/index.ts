@@ -35,6 +35,7 @@ export type {
   ErrorsOf,
   PayloadArguments,
   PayloadOf,
+  PresenceMeta,
   ReplyEnvelope,
   ReplyOf,
   RequestError,
@@ -49,5 +50,16 @@ export type {
   ValueOf,
 } from './infer.js'
 export type { Schema, WireModel } from './schema.js'
-export type { DisconnectNotice, ErrorNotice, JoinAnswer, MembersNotice, RoomAddress, SessionEvents, SessionFacts } from './session.js'
+export type {
+  DisconnectNotice,
+  ErrorNotice,
+  JoinAnswer,
+  MembersNotice,
+  PresenceNotice,
+  PresentDevice,
+  RoomAddress,
+  SessionEvents,
+  SessionFacts,
+  UserPresence,
+} from './session.js'
 export { type EventMeta, type Handshake, PROTOCOL_VERSION, type Reply, type WireError } from './wire.js'

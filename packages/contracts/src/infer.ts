@@ -58,6 +58,9 @@ export type Answered<M> = { [K in keyof M]: M[K] extends { reply: Schema } ? K :
 /** The session fields that a contract declares. */
 export type SessionFields<C extends Contract, V extends Side = 'domain'> = C['session'] extends Schema ? ValueOf<C['session'], V> : unknown
 
+/** What a device may say about itself; `undefined` where the contract declares nothing. */
+export type PresenceMeta<C extends Contract, V extends Side = 'domain'> = C['presence'] extends Schema ? ValueOf<C['presence'], V> : undefined
+
 /** What a client is told on connecting. */
 export type Session<C extends Contract, V extends Side = 'domain'> = SessionFacts & SessionFields<C, V>
 

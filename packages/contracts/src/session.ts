@@ -31,16 +31,34 @@ export interface MembersNotice {
   readonly left?: readonly string[]
 }
 
+/** One device of a user, with what it says about itself. */
+export interface PresentDevice<Meta = unknown> {
+  readonly id: string
+  readonly meta?: Meta
+}
+
+/** Where a user stands now. */
+export interface UserPresence<Meta = unknown> {
+  readonly userId: string
+  readonly online: boolean
+  readonly devices: ReadonlyArray<PresentDevice<Meta>>
+}
+
+/** Where users stand that a client watches: all of it, for those that have changed. */
+export interface PresenceNotice {
+  readonly users: readonly UserPresence[]
+}
+
 /** Events that the SDK itself sends to clients, as Socket.IO's own map type. Reserved: no contract can declare them. */
 export interface SessionEvents {
   authenticated: (session: { success: true } & SessionFacts) => void
   error: (error: ErrorNotice) => void
   $disconnect: (notice: DisconnectNotice) => void
-  $presence: (notice: MembersNotice) => void
+  $presence: (notice: MembersNotice | PresenceNotice) => void
 }
 
 /** Events that the SDK itself sends to the server; each is answered. */
-export const CONTROL = { join: '$join', leave: '$leave', authenticate: '$authenticate' } as const
+export const CONTROL = { join: '$join', leave: '$leave', authenticate: '$authenticate', watch: '$watch', unwatch: '$unwatch', set: '$set' } as const
 
 export interface RoomAddress {
   readonly kind: string

@@ -34,7 +34,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   /** It gets the answers it waits for, and no others. */
   isDraining = false
   /** As presence keeps it. */
-  readonly present: PresentConnection
+  present: PresentConnection
   /** What the client is told about itself, as it goes over the wire. */
   session: SessionFacts
   #lastTurn: Promise<void> = Promise.resolve()

@@ -70,7 +70,7 @@ function createEmitter(contract: Contract, { cluster, namespace = '/', onError }
   const delivery = new Delivery(contract.codec.serverToClient, names, toOutbound(link))
   return {
     contract,
-    presence: new PresenceService(link.presence, names, (error) => report(error, {})),
+    presence: new PresenceService(link.presence, names, contract.codec, (error) => report(error, {})),
     get ready() {
       return link.isUp
     },

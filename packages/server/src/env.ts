@@ -16,7 +16,7 @@ export interface EnvironmentOptions {
     readonly issuer: string | false
     readonly audience: string | false
   }
-  /** From `REDIS_URL`. Only read so far: there is nothing yet that scales out. */
+  /** From `REDIS_URL`, for `redisCluster({ url: redisUrl })`. */
   readonly redisUrl?: string
 }
 

@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { ClientEvent, Contract, RoomId, RoomKind } from '@org/realtime-contracts'
+import type { ClientEvent, Contract, PresenceMeta, RoomId, RoomKind } from '@org/realtime-contracts'
 import type { Server as SocketServer } from 'socket.io'
 import type { Handler, Middleware } from './context.js'
 import type { Target, UserTarget } from './delivery.js'
@@ -10,7 +10,7 @@ import type { PresenceReader } from './presence.js'
 import type { Revocation } from './revocation.js'
 
 /** The presence of users and of rooms' members. */
-export interface Presence<C extends Contract> extends PresenceReader {
+export interface Presence<C extends Contract> extends PresenceReader<PresenceMeta<C>> {
   /** The ids of the users who have a device in the room, each once. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
   members<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Promise<string[]>
 }

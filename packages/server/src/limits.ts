@@ -18,13 +18,15 @@ export interface Limits extends BufferLimits {
   readonly eventsPerSecond: number
   /**
    * The same for single events, and before what the contract says of them.
-   * @default `limits.perSecond` in the contract; `$join` and `$leave` 256, or `roomsPerConnection` where that is more; `$authenticate` 10
+   * @default `limits.perSecond` in the contract; `$join` and `$leave` 256, or `roomsPerConnection` where that is more; `$watch` and `$unwatch` 50, `$authenticate` and `$set` 10
    */
   readonly eventRates: { readonly [event: string]: number }
   /** How many events of a connection, answered or not, may be at work in handlers; more are `RATE_LIMITED`. @default 1_000 */
   readonly pendingReplies: number
   /** How many rooms a connection may join; more are `RATE_LIMITED`. Those that the server puts it into do not count. @default 256 */
   readonly roomsPerConnection: number
+  /** How many users a connection may watch; more are `RATE_LIMITED`. @default 1_000 */
+  readonly watchedUsers: number
   /** How many connections a user may have to this process; more are refused with `RATE_LIMITED`. @default 100 */
   readonly connectionsPerUser: number
   /** How many refusals for limits a connection may collect, ten of them forgotten in a second, before it is closed with `RATE_LIMITED`. @default 500 */
@@ -47,9 +49,10 @@ export const DEFAULT_LIMITS: Limits = {
   roomIdLength: 256,
   attachments: 10,
   eventsPerSecond: 2_000,
-  eventRates: { $join: ROOM_CHANGES, $leave: ROOM_CHANGES, $authenticate: 10 },
+  eventRates: { $join: ROOM_CHANGES, $leave: ROOM_CHANGES, $authenticate: 10, $watch: 50, $unwatch: 50, $set: 10 },
   pendingReplies: 1_000,
   roomsPerConnection: ROOM_CHANGES,
+  watchedUsers: 1_000,
   connectionsPerUser: 100,
   refusals: 500,
 }

@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, type Limits, MAX_PAYLOAD_DEPTH } from './limits.js'
 import type { CorsOptions } from './origin.js'
 import type { RevocationStore } from './revocation.js'
 import type { RoomRule } from './rooms.js'
+import type { VisibleRule } from './watching.js'
 
 export interface RealtimeServerOptions<C extends Contract, User extends BaseUser & SessionFields<C>> {
   /** Who a client is: `jwt({ ... })`, or a function of your own. */
@@ -24,6 +25,8 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly presence?: {
     /** How long a user stays online after their last device has gone, so that a reload is no transition, in milliseconds. @default 5_000 */
     readonly graceMs?: number
+    /** Whether a client may see where a user stands (`client.presence.watch`). Only `true` lets it. @default nobody may */
+    readonly visible?: VisibleRule<User>
   }
   /** How often an idle connection is checked for being alive, in milliseconds. @default 25_000 */
   readonly pingIntervalMs?: number
@@ -70,7 +73,10 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
   assertKeys('cors', options.cors, ['origin', 'credentials', 'allowMissingOrigin'])
   checkLimits(options.limits)
   assertKeys('rooms', options.rooms, Object.keys(options.rooms ?? {}))
-  assertKeys('presence', options.presence, ['graceMs'])
+  assertKeys('presence', options.presence, ['graceMs', 'visible'])
+  if (options.presence?.visible !== undefined && typeof options.presence.visible !== 'function') {
+    throw new TypeError('presence.visible must be a function of { user, userId }')
+  }
   for (const name of ['pingIntervalMs', 'pingTimeoutMs', 'handshakeTimeoutMs'] as const) {
     assertDuration(name, options[name], 1)
   }

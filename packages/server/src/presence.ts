@@ -1,4 +1,5 @@
-import type { Device } from './context.js'
+import type { ContractCodec } from '@org/realtime-contracts'
+import type { PresentDevice } from '@org/realtime-contracts/wire'
 import { isUserId } from './identity.js'
 import type { RoomNames } from './rooms.js'
 
@@ -10,13 +11,13 @@ export interface PresenceEvents {
 }
 
 /** Who is online. A user is, from the first device that connects until the grace period after the last one has gone. */
-export interface PresenceReader {
+export interface PresenceReader<Meta = unknown> {
   /** @throws RealtimeError `UNAVAILABLE`, here and below, where several nodes share presence and their store cannot be reached. */
   isOnline(userId: string): Promise<boolean>
   /** In one round trip. @returns those of `userIds` that are online, in their order. */
   online(userIds: Iterable<string> & object): Promise<string[]>
-  /** The devices of a user that are connected now. */
-  devices(userId: string): Promise<Device[]>
+  /** The devices of a user that are connected now, with what they say about themselves. */
+  devices(userId: string): Promise<Array<PresentDevice<Meta>>>
   /** How many users are online. */
   count(): Promise<number>
   /** Called once for each change, on every node that listens. @returns a function that ends the listening. */
@@ -28,11 +29,13 @@ export interface PresentConnection {
   /** Tells two connections of one device apart while one replaces the other. */
   readonly id: string
   readonly userId: string
-  readonly device: Device
+  /** With what it says about itself, as it goes over the wire. */
+  readonly device: PresentDevice
 }
 
 export interface UserChange {
-  readonly change: keyof PresenceEvents
+  /** `changed`: another device of a user who is online, or what a device says about itself. */
+  readonly change: keyof PresenceEvents | 'changed'
   readonly userId: string
 }
 
@@ -49,6 +52,8 @@ export interface PresenceStore {
   add(connection: PresentConnection): Promise<readonly string[]>
   /** What cannot be written now is written later. */
   remove(connection: PresentConnection): void
+  /** Its device says something else about itself. */
+  update(connection: PresentConnection): void
   enter(room: string, connection: PresentConnection): void
   exit(room: string, connection: PresentConnection): void
   /** Resolves once what was entered and left so far is written. @throws RealtimeError `UNAVAILABLE` */
@@ -57,11 +62,11 @@ export interface PresenceStore {
   stand(room: string, userIds: readonly string[]): Promise<void>
   unstand(room: string, userIds: readonly string[]): Promise<void>
   online(userIds: readonly string[]): Promise<readonly boolean[]>
-  devices(userId: string): Promise<Device[]>
+  devices(userId: string): Promise<PresentDevice[]>
   members(room: string): Promise<string[]>
   count(): Promise<number>
-  /** Tells the changes from now on. */
-  follow(listener: (change: UserChange) => void): void
+  /** Tells every change from when it resolves, and may tell some from before. */
+  follow(listener: (change: UserChange) => void): Promise<void>
   /** Tells the changes that this process has made, or has found out: each is told on one node. */
   followMembers(listener: (change: MemberChange) => void): void
   close(): Promise<void>
@@ -77,6 +82,7 @@ export class PresenceService implements PresenceReader {
   constructor(
     private readonly store: PresenceStore,
     private readonly names: RoomNames,
+    private readonly codec: ContractCodec,
     private readonly report: (error: unknown) => void,
   ) {}
 
@@ -91,8 +97,9 @@ export class PresenceService implements PresenceReader {
     return ids.filter((_, index) => online[index] === true)
   }
 
-  async devices(userId: string): Promise<Device[]> {
-    return this.store.devices(checkUserId(userId))
+  async devices(userId: string): Promise<PresentDevice[]> {
+    const devices = await this.store.devices(checkUserId(userId))
+    return devices.map(({ id, meta }) => ({ id, ...(meta !== undefined && { meta: this.codec.decodePresence(meta) }) }))
   }
 
   count(): Promise<number> {
@@ -111,7 +118,10 @@ export class PresenceService implements PresenceReader {
     listeners.add(listener)
     if (!this.#following) {
       this.#following = true
-      this.store.follow(({ change, userId }) => this.#emit(change, userId))
+      const following = this.store.follow(({ change, userId }) => {
+        if (change !== 'changed') this.#emit(change, userId)
+      })
+      following.catch(this.report)
     }
     return () => listeners.delete(listener)
   }
@@ -139,7 +149,7 @@ export class MemoryPresenceStore implements PresenceStore {
   /** Who is in a room, with their connections in it. */
   readonly #rooms = new Map<string, Map<string, Set<string>>>()
   readonly #standing = new Map<string, Set<string>>()
-  #told: (change: UserChange) => void = () => {}
+  readonly #listeners: Array<(change: UserChange) => void> = []
   #toldMembers: (change: MemberChange) => void = () => {}
 
   constructor(private readonly graceMs: number) {}
@@ -154,17 +164,27 @@ export class MemoryPresenceStore implements PresenceStore {
     } else {
       known.leaving = undefined
       known.connections.set(id, connection)
+      this.#tell('changed', userId)
     }
     return [...(this.#standing.get(userId) ?? [])]
   }
 
   remove({ id, userId }: PresentConnection): void {
     const known = this.#users.get(userId)
-    if (known?.connections.delete(id) !== true || known.connections.size > 0) return
+    if (known?.connections.delete(id) !== true) return
+    this.#tell('changed', userId)
+    if (known.connections.size > 0) return
     known.leaving = setTimeout(() => {
       this.#users.delete(userId)
       this.#tell('offline', userId)
     }, this.graceMs).unref()
+  }
+
+  update(connection: PresentConnection): void {
+    const { id, userId } = connection
+    if (this.#users.get(userId)?.connections.has(id) !== true) return
+    this.#users.get(userId)?.connections.set(id, connection)
+    this.#tell('changed', userId)
   }
 
   enter(room: string, { id, userId }: PresentConnection): void {
@@ -201,7 +221,7 @@ export class MemoryPresenceStore implements PresenceStore {
     return userIds.map((userId) => this.#users.has(userId))
   }
 
-  async devices(userId: string): Promise<Device[]> {
+  async devices(userId: string): Promise<PresentDevice[]> {
     return [...(this.#users.get(userId)?.connections.values() ?? [])].map(({ device }) => device)
   }
 
@@ -213,8 +233,8 @@ export class MemoryPresenceStore implements PresenceStore {
     return this.#users.size
   }
 
-  follow(listener: (change: UserChange) => void): void {
-    this.#told = listener
+  async follow(listener: (change: UserChange) => void): Promise<void> {
+    this.#listeners.push(listener)
   }
 
   followMembers(listener: (change: MemberChange) => void): void {
@@ -230,7 +250,9 @@ export class MemoryPresenceStore implements PresenceStore {
 
   /** Later, so that a connection on its way in is in when a listener sends something to it. */
   #tell(change: UserChange['change'], userId: string): void {
-    setImmediate(() => this.#told({ change, userId }))
+    setImmediate(() => {
+      for (const listener of this.#listeners) listener({ change, userId })
+    })
   }
 }
 

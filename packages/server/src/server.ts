@@ -13,7 +13,7 @@ import { Delivery } from './delivery.js'
 import { Dispatcher } from './dispatch.js'
 import { toEngineOptions } from './engine.js'
 import { type BaseUser, toAuthenticator } from './identity.js'
-import type { Presence, RealtimeServer } from './interface.js'
+import type { RealtimeServer } from './interface.js'
 import { type Limits, toLimits, toRates } from './limits.js'
 import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } from './options.js'
 import { createOriginCheck, type OriginCheck } from './origin.js'
@@ -24,6 +24,7 @@ import { MemoryRevocationStore, type Revocation, Revocations } from './revocatio
 import { RoomNames, Rooms } from './rooms.js'
 import { atMost, delay } from './time.js'
 import { boundClosing, endUnused, type Transport, watchBuffer } from './transport.js'
+import { Watching } from './watching.js'
 
 const FLUSH_MS = 1_000
 // How long a peer may take to agree that a connection is closed.
@@ -50,7 +51,7 @@ const UNREADABLE: DisconnectNotice = { code: 'INVALID_PAYLOAD', reason: 'What wa
 
 class Realtime<User extends BaseUser> {
   readonly io: SocketServer
-  readonly presence: Presence<Contract>
+  readonly presence: PresenceService
   readonly #namespace: Namespace
   readonly #report: Report
   readonly #refused: RefusalListener
@@ -64,6 +65,7 @@ class Realtime<User extends BaseUser> {
   readonly #peers: Peers<User>
   readonly #names: RoomNames
   readonly #rooms: Rooms<User>
+  readonly #watching: Watching<User>
   readonly #delivery: Delivery
   readonly #dispatcher: Dispatcher<User, Connection<User>>
   readonly #admission: Admission<User>
@@ -81,7 +83,7 @@ class Realtime<User extends BaseUser> {
       cors = {},
       rooms = {},
       handshakeTimeoutMs = 5_000,
-      presence: { graceMs = 5_000 } = {},
+      presence: { graceMs = 5_000, visible } = {},
       limits = {},
       cluster,
       onRefused = () => {},
@@ -118,6 +120,7 @@ class Realtime<User extends BaseUser> {
       handshakeTimeoutMs,
       this.#limits.roomsPerConnection,
     )
+    this.#watching = new Watching(this.#presence, contract.codec.presence, visible, this.#limits, handshakeTimeoutMs, this.#report)
     this.#peers = new Peers(this.#namespace, this.#connections, this.#presence, this.#node, (error) => this.#report(error, {}))
     this.#delivery = new Delivery(contract.codec.serverToClient, this.#names, this.#peers)
     this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report)
@@ -140,7 +143,7 @@ class Realtime<User extends BaseUser> {
       this.#refused,
     )
     this.#node?.onUp(() => void this.#closeRevoked())
-    this.presence = new PresenceService(this.#presence, this.#names, (error) => this.#report(error, {}))
+    this.presence = new PresenceService(this.#presence, this.#names, contract.codec, (error) => this.#report(error, {}))
     this.#handleControlEvents()
     this.#admitClients()
   }
@@ -341,6 +344,7 @@ class Realtime<User extends BaseUser> {
       unwatch()
       endUnused(this.#handshakeTimeoutMs + REFUSAL_MS, socket)
       this.#connections.remove(connection)
+      this.#watching.forget(connection)
       this.#presence.remove(connection.present)
     })
     const replaced = this.#connections.add(connection)
@@ -359,8 +363,12 @@ class Realtime<User extends BaseUser> {
     this.#control(CONTROL.authenticate, async (payload, connection) => {
       const session = await this.#admission.renew(payload, connection)
       await this.#rooms.authorizeAgain(connection)
+      await this.#watching.authorizeAgain(connection)
       return session
     })
+    this.#control(CONTROL.watch, (payload, connection) => this.#watching.watch(payload, connection))
+    this.#control(CONTROL.unwatch, (payload, connection) => this.#watching.unwatch(payload, connection))
+    this.#control(CONTROL.set, (payload, connection) => this.#watching.set(payload, connection))
   }
 
   #control(event: string, handler: (payload: unknown, connection: Connection<User>) => Promise<unknown>): void {

@@ -3,7 +3,7 @@ import { type ClusterMessage, type ClusterResponse, MessageType } from 'socket.i
 import type { Audience } from '../cluster.js'
 
 /** A message that says by rooms whom it is for. */
-export type AddressedMessage = Extract<ClusterMessage, { data: { opts: unknown } }>
+type AddressedMessage = Extract<ClusterMessage, { data: { opts: unknown } }>
 
 /** The names of the channels of one namespace; user ids and encoded room ids hold neither `#` nor braces. */
 export class Channels {
@@ -67,7 +67,7 @@ export function toParts(rooms: readonly string[], except: readonly string[]): Pa
 }
 
 /** Whether each node acts on the message by itself. What is answered is counted over all nodes, and goes to all. */
-export function isUnanswered(message: ClusterMessage): message is AddressedMessage {
+function isUnanswered(message: ClusterMessage): message is AddressedMessage {
   switch (message.type) {
     case MessageType.BROADCAST:
       return message.data.requestId === undefined

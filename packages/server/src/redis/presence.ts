@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { RealtimeError } from '@org/realtime-contracts/wire'
-import type { Device } from '../context.js'
+import { isObject, type PresentDevice, RealtimeError } from '@org/realtime-contracts/wire'
 import type { MemberChange, PresenceStore, PresentConnection, UserChange } from '../presence.js'
 import type { RedisBus } from './bus.js'
 import { BEAT, DROP, ENROL, EVENTS, LEAVE, POSITION, PUT, type Script } from './scripts.js'
@@ -11,7 +10,7 @@ const CLOSE_MS = 2_000
 
 /** A connection of this process: what should be stored of it, and what is. */
 interface Held {
-  readonly connection: PresentConnection
+  connection: PresentConnection
   readonly rooms: Set<string>
   gone: boolean
   /** The rooms that may be stored: what failed may have run. */
@@ -86,6 +85,14 @@ export class RedisPresenceStore implements PresenceStore {
     this.#settleLater(held)
   }
 
+  update(connection: PresentConnection): void {
+    const held = this.#held.get(connection.id)
+    if (held === undefined) return
+    held.connection = connection
+    held.certain = false
+    this.#settleLater(held)
+  }
+
   enter(room: string, { id }: PresentConnection): void {
     const held = this.#held.get(id)
     if (held === undefined) return
@@ -117,8 +124,8 @@ export class RedisPresenceStore implements PresenceStore {
     return toList(answer).map((found) => Number(found) === 1)
   }
 
-  async devices(userId: string): Promise<Device[]> {
-    return toTexts(await this.#command('HVALS', this.#key(`user:${userId}`))).map((text) => JSON.parse(text) as Device) // a node has written it
+  async devices(userId: string): Promise<PresentDevice[]> {
+    return toTexts(await this.#command('HVALS', this.#key(`user:${userId}`))).flatMap(toDevice)
   }
 
   async members(room: string): Promise<string[]> {
@@ -129,8 +136,8 @@ export class RedisPresenceStore implements PresenceStore {
     return Number(await this.#command('SCARD', this.#key('online')))
   }
 
-  follow(listener: (change: UserChange) => void): void {
-    this.#follower.start(listener)
+  follow(listener: (change: UserChange) => void): Promise<void> {
+    return this.#follower.start(listener)
   }
 
   followMembers(listener: (change: MemberChange) => void): void {
@@ -255,7 +262,7 @@ export class RedisPresenceStore implements PresenceStore {
     const answer = await this.#run(PUT, node, id, userId, JSON.stringify(device), entered.length, ...entered, ...exited)
     if (!Array.isArray(answer)) return answer
     const [standing, first, last] = answer
-    held.certain = true
+    held.certain = device === held.connection.device // it may say something else by now
     held.touched = wanted
     held.standing = toTexts(standing)
     for (const room of toTexts(first)) this.#toldMembers({ change: 'joined', room, userId })
@@ -294,7 +301,10 @@ function isSettled({ gone, certain, node: storedUnder, touched, rooms }: Held, n
 
 /** Follows the events of all nodes: each is told once, and what was missed is made good from who is online. */
 class Follower {
-  #listener: ((change: UserChange) => void) | undefined
+  readonly #listeners: Array<(change: UserChange) => void> = []
+  #begun: (() => void) | undefined
+  #beginning: Promise<void> | undefined
+  #closed = false
   readonly #online = new Set<string>()
   #epoch: string | undefined
   #position = '0-0'
@@ -309,22 +319,33 @@ class Follower {
   ) {}
 
   get isUp(): boolean {
-    return this.#listener === undefined || this.#epoch !== undefined
+    return this.#listeners.length === 0 || this.#epoch !== undefined
   }
 
-  start(listener: (change: UserChange) => void): void {
-    this.#listener = listener
+  /** Resolves once changes are told; where Redis is away, that is when it is back. */
+  start(listener: (change: UserChange) => void): Promise<void> {
+    this.#listeners.push(listener)
+    this.#beginning ??= this.#start()
+    return this.#beginning
+  }
+
+  async #start(): Promise<void> {
+    const begun = new Promise<void>((resolve) => {
+      this.#begun = resolve
+    })
     this.bus.subscribe(`${this.options.base}bell`, () => this.read())?.catch(() => {}) // it is listened to once Redis is back
     this.read()
+    await begun
   }
 
   close(): void {
-    this.#listener = undefined
+    this.#closed = true
+    this.#begun?.() // nobody is kept waiting
   }
 
   /** One reading at a time; a bell meanwhile means one more. */
   read(): void {
-    if (this.#listener === undefined) return
+    if (this.#listeners.length === 0 || this.#closed) return
     if (this.#reading !== undefined) {
       this.#again = true
       return
@@ -342,7 +363,8 @@ class Follower {
 
   async #read(): Promise<void> {
     if (this.#epoch === undefined) await this.#begin()
-    for (let more = true; more && this.#listener !== undefined; ) {
+    this.#begun?.()
+    for (let more = true; more && !this.#closed; ) {
       const [epoch, gap, events] = toList(await this.bus.run(EVENTS, this.options.base, [this.#position]))
       // A node that has just found the state empty names it; until then there is nothing to read.
       if (epoch === '') return
@@ -374,7 +396,7 @@ class Follower {
     for (let index = texts.length - 3; index >= 0; index -= 3) {
       const userId = texts[index + 2] as string // as the script answers
       if (texts[index + 1] === 'online') this.#online.delete(userId)
-      else this.#online.add(userId)
+      if (texts[index + 1] === 'offline') this.#online.add(userId)
     }
   }
 
@@ -414,15 +436,25 @@ class Follower {
 
   /** What is so already is no change. */
   #tell(change: UserChange['change'], userId: string): void {
-    if (this.#online.has(userId) === (change === 'online')) return
+    if (change !== 'changed' && this.#online.has(userId) === (change === 'online')) return
     if (change === 'online') this.#online.add(userId)
-    else this.#online.delete(userId)
-    this.#listener?.({ change, userId })
+    if (change === 'offline') this.#online.delete(userId)
+    for (const listener of this.#listeners) listener({ change, userId })
   }
 }
 
 function unavailable(cause: unknown): never {
   throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'Redis cannot be reached, or refuses', { cause })
+}
+
+/** What no node has written is nobody's device. */
+function toDevice(text: string): PresentDevice[] {
+  try {
+    const device: unknown = JSON.parse(text)
+    return isObject(device) && typeof device['id'] === 'string' ? [{ ...device, id: device['id'] }] : []
+  } catch {
+    return []
+  }
 }
 
 function toList(value: unknown): readonly unknown[] {

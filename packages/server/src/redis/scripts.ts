@@ -24,9 +24,12 @@ local function alive(node)
 end
 
 -- A user is online until the grace period after the last connection has gone.
-local function arrive(user)
+local function arrive(user, changed)
   if redis.call('SADD', key('online'), user) == 1 then tell('online', user)
-  else redis.call('ZREM', key('leaving'), user) end
+  else
+    redis.call('ZREM', key('leaving'), user)
+    if changed then tell('changed', user) end
+  end
 end
 
 local function depart(user, graceMs)
@@ -81,8 +84,9 @@ export const PUT = script(
 local node, connection, user = ARGV[1], ARGV[2], ARGV[3]
 if not alive(node) then return 'FENCED' end
 redis.call('HSET', key('connections:' .. node), connection, user)
+local changed = redis.call('HGET', key('user:' .. user), node .. ' ' .. connection) ~= ARGV[4]
 redis.call('HSET', key('user:' .. user), node .. ' ' .. connection, ARGV[4])
-arrive(user)
+arrive(user, changed)
 local first, last = {}, {}
 local entered = tonumber(ARGV[5])
 for index = 6, #ARGV do
@@ -106,7 +110,7 @@ for index = 5, #ARGV do
   if exit(node, connection, user, ARGV[index]) then table.insert(last, ARGV[index]) end
 end
 redis.call('HDEL', key('connections:' .. node), connection)
-redis.call('HDEL', key('user:' .. user), node .. ' ' .. connection)
+if redis.call('HDEL', key('user:' .. user), node .. ' ' .. connection) == 1 then tell('changed', user) end
 depart(user, ARGV[4])
 return { last }
 `,

@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto'
+import type { RealtimeClient } from '@org/realtime-client'
+import { defineContract } from '@org/realtime-contracts'
+import { createRealtimeServer } from '@org/realtime-server'
+import { redisCluster } from '@org/realtime-server/redis'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import * as z from 'zod'
+import { collect, createTestClient, rejection, until } from './harness.js'
+import { findProgram, INSTALL_MS } from './programs.js'
+import { type RedisServer, startRedis } from './redis.js'
+
+const Since = z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() })
+const contract = defineContract({
+  name: 'watching',
+  version: '1.0.0',
+  presence: z.object({ status: z.enum(['active', 'away']), since: Since.optional() }),
+})
+
+let redis: RedisServer
+beforeAll(async () => {
+  await findProgram('redis-server')
+  redis = await startRedis()
+}, INSTALL_MS)
+afterAll(() => redis?.stop())
+
+const hidden = new Set(['ghost'])
+
+async function start(prefix?: string) {
+  const realtime = createRealtimeServer(contract, {
+    authenticate: ({ token }) => ({ userId: token ?? 'nobody' }),
+    presence: { graceMs: 50, visible: ({ user, userId }) => user.userId !== 'stranger' && !hidden.has(userId) },
+    limits: { watchedUsers: 3 },
+    ...(prefix !== undefined && { cluster: redisCluster({ url: redis.url, prefix, leaseMs: 1_000 }) }),
+  })
+  const { port } = await realtime.listen(0, '127.0.0.1')
+  onTestFinished(() => realtime.close({ drainMs: 0 }))
+  await until(() => realtime.ready)
+  const url = `http://127.0.0.1:${port}`
+  const client = async (userId: string): Promise<RealtimeClient<typeof contract>> => {
+    const made = createTestClient(contract, { url, getToken: () => userId })
+    await made.connect()
+    return made
+  }
+  return { realtime, client }
+}
+
+describe.each([
+  ['one process', (): string | undefined => undefined],
+  ['two nodes', (): string | undefined => randomUUID()],
+] as const)('on %s', (_name, prefixOf) => {
+  async function startPair() {
+    const prefix = prefixOf()
+    const a = await start(prefix)
+    return { a, b: prefix === undefined ? a : await start(prefix) }
+  }
+
+  test('a client sees where the users it watches stand, and what their devices say, as it changes', async () => {
+    const { a, b } = await startPair()
+    const ada = await a.client('ada')
+    const watch = await ada.presence.watch(['eve', 'bob'])
+    expect([...watch.users.values()]).toEqual([
+      { userId: 'eve', online: false, devices: [] },
+      { userId: 'bob', online: false, devices: [] },
+    ])
+    const changes = vi.fn()
+    watch.subscribe(changes)
+    const eve = await b.client('eve')
+    await until(() => watch.users.get('eve')?.devices.length === 1)
+    expect(watch.users.get('eve')).toEqual({ userId: 'eve', online: true, devices: [{ id: eve.deviceId }] })
+    const since = new Date('2026-01-02T03:04:05Z')
+    await eve.presence.set({ status: 'away', since })
+    await until(() => watch.users.get('eve')?.devices[0]?.meta !== undefined)
+    expect(watch.users.get('eve')?.devices).toEqual([{ id: eve.deviceId, meta: { status: 'away', since } }])
+    expect(await a.realtime.presence.devices('eve')).toEqual([{ id: eve.deviceId, meta: { status: 'away', since } }])
+    eve.close()
+    await until(() => watch.users.get('eve')?.online === false)
+    expect(watch.users.get('bob')?.online).toBe(false)
+    expect(changes.mock.calls.length).toBeGreaterThanOrEqual(3)
+    await watch.stop()
+    const before = changes.mock.calls.length
+    await b.client('eve')
+    const again = await ada.presence.watch(['eve'])
+    expect(again.users.get('eve')?.online).toBe(true)
+    expect(changes.mock.calls.length).toBe(before)
+  })
+
+  test('what a device says and what it watches holds over a reconnect', async () => {
+    const { a, b } = await startPair()
+    const [ada, eve] = [await a.client('ada'), await b.client('eve')]
+    await eve.presence.set({ status: 'active' })
+    const watch = await ada.presence.watch(['eve'])
+    for (const { realtime } of new Set([a, b])) for (const socket of realtime.io.of('/').sockets.values()) socket.conn.close()
+    await until(() => ada.status !== 'connected' || eve.status !== 'connected')
+    await until(() => ada.status === 'connected' && eve.status === 'connected')
+    await eve.presence.set({ status: 'away' })
+    await until(() => watch.users.get('eve')?.devices[0]?.meta?.status === 'away')
+    expect(watch.users.get('eve')?.devices).toHaveLength(1)
+  })
+
+  test('no change falls between the snapshot and what follows it', async () => {
+    const { a, b } = await startPair()
+    const ada = await a.client('ada')
+    for (let round = 0; round < 10; round++) {
+      const coming = b.client('eve')
+      const watch = await ada.presence.watch(['eve'])
+      const eve = await coming
+      await until(() => watch.users.get('eve')?.devices.length === 1)
+      eve.close()
+      await until(() => watch.users.get('eve')?.online === false)
+      await watch.stop()
+    }
+  })
+})
+
+test('who may not be seen is not, and a wrong question is refused', async () => {
+  const { client } = await start()
+  const [ada, stranger] = [await client('ada'), await client('stranger')]
+  expect(await rejection(stranger.presence.watch(['ada']))).toMatchObject({ code: 'FORBIDDEN' })
+  expect(await rejection(ada.presence.watch(['eve', 'ghost']))).toMatchObject({ code: 'FORBIDDEN' })
+  expect(await rejection(ada.presence.watch(['a b']))).toMatchObject({ code: 'INVALID_PAYLOAD' })
+  expect(await rejection(ada.presence.watch(['1', '2', '3', '4']))).toMatchObject({ code: 'RATE_LIMITED', data: { limit: 'watchedUsers' } })
+  expect(await rejection(ada.presence.set({ status: 'gone' as never }))).toMatchObject({ code: 'INVALID_PAYLOAD' })
+})
+
+test('a user who may no longer be seen is not once the token is renewed', async () => {
+  const { client } = await start()
+  const [ada, eve] = [await client('ada'), await client('eve')]
+  const watch = await ada.presence.watch(['eve'])
+  const errors = collect<{ code: string; data: unknown }>((add) => ada.on('error', add))
+  hidden.add('eve')
+  onTestFinished(() => void hidden.delete('eve'))
+  await ada.reauthenticate()
+  await until(() => errors.length === 1)
+  expect(errors).toMatchObject([{ code: 'FORBIDDEN', data: { userIds: ['eve'] } }])
+  await eve.presence.set({ status: 'away' })
+  expect(watch.users.get('eve')?.devices[0]?.meta).toBeUndefined()
+})
+
+test('two contracts that both say what presence is are not merged', async () => {
+  const { mergeContracts } = await import('@org/realtime-contracts')
+  const other = defineContract({ name: 'other', version: '1.0.0', presence: z.object({}) })
+  expect(() => mergeContracts({ name: 'both', version: '1.0.0' }, contract, other)).toThrow(TypeError)
+  expect(mergeContracts({ name: 'one', version: '1.0.0' }, contract, defineContract({ name: 'plain', version: '1.0.0' })).presence).toBe(contract.presence)
+})
