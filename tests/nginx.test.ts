@@ -208,7 +208,9 @@ describe('the nginx configuration of examples/redis-cluster', () => {
     await victim.end('SIGKILL')
     await stockReturned
     expect(others.map(({ name }) => String(name))).toContain(nodeOf(socket))
-    for (const userId of users) await until(async () => (await whereIs(others, userId)).length === 1)
+    for (const [index, userId] of users.entries()) {
+      await until(async () => (await whereIs(others, userId)).length === 1 && clients[index]!.client.status === 'connected')
+    }
     for (const [index, userId] of users.entries()) {
       for (const node of others) await notify(node.address, userId, `after, from ${node.name}`)
       await until(() => clients[index]!.messages.length === 2)

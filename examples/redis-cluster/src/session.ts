@@ -62,7 +62,9 @@ async function showLoss(cluster: Cluster, devices: readonly Client[], say: Sessi
   const victim = (await viewsOf(cluster, 'ada')).find(({ here }) => here > 0)?.node ?? 'a'
   say(`node ${victim}`, 'is killed')
   await cluster.kill(victim)
-  await until(async () => (await viewsOf(cluster, 'ada')).reduce((sum, { here }) => sum + here, 0) === devices.length)
+  const isBack = async (): Promise<boolean> => (await viewsOf(cluster, 'ada')).reduce((sum, { here }) => sum + here, 0) === devices.length
+  // A node has a device a moment before the device knows, and only then is it sure to be reached.
+  await until(async () => (await isBack()) && devices.every(({ status }) => status === 'connected'))
   const views = await viewsOf(cluster, 'ada')
   for (const { node, here } of views) say(`node ${node}`, `has ${here} of ada's devices`)
   await notify(cluster, views[0]?.node ?? 'a', devices, say)
