@@ -1,36 +1,45 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { fileURLToPath } from 'node:url'
+import { delimiter, dirname } from 'node:path'
 import { io } from 'socket.io-client'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { heard, refusalOf, until } from './harness.js'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { root, startExample } from './example.js'
+import { heard, refusalOf, signToken, until } from './harness.js'
+import { startNode, viewOf } from './nodes.js'
+import { findProgram, INSTALL_MS, isRunning } from './programs.js'
+import { startRedis } from './redis.js'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+// Each example is one process or several, on a machine that may be busy with other tests.
+vi.setConfig({ testTimeout: 120_000 })
 
-interface Running {
-  readonly process: ChildProcess
-  output: string
-  readonly exit: Promise<number | null>
+/** The environment of a machine that has Redis and nginx. */
+async function programsEnv(): Promise<Record<string, string>> {
+  const programs = [await findProgram('redis-server'), await findProgram('nginx')]
+  const of = (name: string): string[] => programs.flatMap(({ env }) => env[name] ?? [])
+  return {
+    PATH: [...programs.map(({ path }) => dirname(path)), ...of('PATH')].join(delimiter),
+    LD_LIBRARY_PATH: of('LD_LIBRARY_PATH').join(delimiter),
+  }
 }
 
-/** Runs an example as its `start` script does. */
-function start(example: string, env: Record<string, string> = {}): Running {
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(WS_|CORS_|JWT_|REDIS_|NODE_OPTIONS|VITEST)/.test(name)))
-  const child = spawn(process.execPath, ['--conditions=@org/source', '--import', 'tsx', `${root}examples/${example}/src/main.ts`], {
-    cwd: root,
-    env: { ...inherited, WS_PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const running: Running = { process: child, output: '', exit: new Promise((resolve) => child.once('exit', resolve)) }
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (running.output += String(chunk)))
-  onTestFinished(() => void child.kill('SIGKILL'))
-  return running
+/** Expects a line for each step, in their order. */
+function expectInOrder(output: string, steps: readonly RegExp[]): void {
+  const lines = output.split('\n')
+  let from = 0
+  for (const step of steps) {
+    const found = lines.findIndex((line, index) => index >= from && step.test(line))
+    expect(found, `${step} in\n${output}`).toBeGreaterThanOrEqual(0)
+    from = found + 1
+  }
 }
 
 describe('the main job', () => {
   test('prints the session of three clients, keeps serving with the tokens it prints, and ends on Ctrl-C', async () => {
-    const running = start('notifications', { WS_PATH: '/realtime/', CORS_ORIGIN: 'https://app.example.com', JWT_SECRET: 'uL3n8vQ1zR7xW2kJ5mB9sD4fG6hT0pYc' })
+    const running = startExample('notifications', {
+      WS_PATH: '/realtime/',
+      CORS_ORIGIN: 'https://app.example.com',
+      JWT_SECRET: 'uL3n8vQ1zR7xW2kJ5mB9sD4fG6hT0pYc',
+    })
     await until(() => running.output.includes('Ctrl-C ends it.') || running.process.exitCode !== null)
     const lines = running.output.split('\n')
     const steps = [
@@ -48,12 +57,7 @@ describe('the main job', () => {
       /stranger +← UNAUTHENTICATED/,
       /grace\/tablet +← INVALID_PAYLOAD.*notificationId/,
     ]
-    let from = 0
-    for (const step of steps) {
-      const found = lines.findIndex((line, index) => index >= from && step.test(line))
-      expect(found, `${step} in\n${running.output}`).toBeGreaterThanOrEqual(0)
-      from = found + 1
-    }
+    expectInOrder(running.output, steps)
     expect(running.output).toMatch(/ada\/laptop +← reply +\{ success: true \}/)
     expect(lines.filter((line) => /← leaderboard:updated/.test(line))).toHaveLength(3)
     expect(running.output).not.toMatch(/ada\/laptop +← notification:read/)
@@ -82,7 +86,7 @@ describe('the main job', () => {
   })
 
   test('makes a secret of its own where there is none, and refuses tokens of another', async () => {
-    const running = start('notifications')
+    const running = startExample('notifications')
     await until(() => running.output.includes('Ctrl-C ends it.') || running.process.exitCode !== null)
     const url = /Serving on (\S+)/.exec(running.output)?.[1] ?? ''
     const socket = io(url, { auth: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.x' }, forceNew: true, reconnection: false })
@@ -98,20 +102,93 @@ describe('the main job', () => {
     ['CORS_ORIGIN', { CORS_ORIGIN: 'app.example.com' }],
     ['JWT_SECRET', { JWT_SECRET: 'short' }],
   ])('says what is wrong with %s, and does not start', async (name, env) => {
-    const running = start('notifications', env)
+    const running = startExample('notifications', env)
     expect(await running.exit).toBe(1)
     expect(running.output).toMatch(new RegExp(`^Cannot start: ${name}`))
   })
 
-  test('says so where its port is taken', async () => {
+  test.each(['notifications', 'redis-cluster'])('%s says so where its port is taken', async (example) => {
     const other = createServer()
     await new Promise<void>((resolve) => other.listen(0, resolve))
     onTestFinished(() => void other.close())
     const address = other.address()
     const port = String(typeof address === 'object' && address !== null ? address.port : 0)
-    const running = start('notifications', { WS_PORT: port })
+    const running = startExample(example, { WS_PORT: port })
     expect(await running.exit).toBe(1)
     expect(running.output).toContain(`Port ${port} is taken. Set WS_PORT`)
+  })
+})
+
+describe('three nodes behind nginx', () => {
+  beforeAll(programsEnv, 2 * INSTALL_MS)
+
+  test('reach a user from each other, take over from a node that is killed, and leave nothing behind', async () => {
+    const running = startExample('redis-cluster', await programsEnv())
+    const pids = (): number[] => [...running.output.matchAll(/, process (\d+)$/gm)].map(([, pid]) => Number(pid))
+    onTestFinished(() => {
+      for (const pid of pids().filter(isRunning)) process.kill(pid, 'SIGTERM')
+    })
+    await until(() => running.output.includes('Ctrl-C ends it.') || running.process.exitCode !== null)
+    expectInOrder(running.output, [
+      /^nginx +serves on/,
+      /^ada\/laptop +← authenticated/,
+      /^ada\/phone +← authenticated/,
+      /^node [abc] +has 1 of ada's devices/,
+      /^node [abc] +notifies ada/,
+      /^ada\/(laptop|phone) +← notification:new from node [abc]/,
+      /^ada\/(laptop|phone) +← notification:new from node [abc]/,
+      /^ada\/phone +→ notification:mark_read/,
+      /^ada\/laptop +← notification:read/,
+      /^node a +sees ada online, with 2 devices/,
+      /^node b +sees ada online, with 2 devices/,
+      /^node c +sees ada online, with 2 devices/,
+      /^node [abc] +is killed/,
+      /^ada\/(laptop|phone) +← authenticated/,
+      /^node [abc] +notifies ada/,
+      /^ada\/(laptop|phone) +← notification:new from node [abc]/,
+      /^ada\/(laptop|phone) +← notification:new from node [abc]/,
+      /^node [abc] +serves on/,
+      /^Serving on/,
+    ])
+    running.process.kill('SIGINT')
+    expect(await running.exit).toBe(0)
+    expect(running.output).toContain('Closed.')
+    expect(pids()).toHaveLength(6)
+    expect(pids().filter(isRunning)).toEqual([])
+  })
+
+  test('say what is missing where a program is', async () => {
+    const running = startExample('redis-cluster', { PATH: '/nowhere' })
+    expect(await running.exit).toBe(1)
+    expect(running.output).toMatch(/^redis-server does not start .*Install it/)
+  })
+})
+
+describe('the worker', () => {
+  beforeAll(() => findProgram('redis-server'), INSTALL_MS)
+
+  test('tells users where they are connected, and those who are not by other means', async () => {
+    const redis = await startRedis()
+    onTestFinished(() => redis.stop())
+    const { address } = await startNode('a', redis.url)
+    const socket = io(`http://${address}`, { auth: { token: await signToken('ada') }, forceNew: true, transports: ['websocket'] })
+    onTestFinished(() => void socket.disconnect())
+    const message = heard(socket, 'notification:new')
+    await heard(socket, 'authenticated')
+    await until(async () => (await viewOf(address, 'ada')).online)
+
+    const worker = startExample('worker', { REDIS_URL: redis.url }, { args: ['ada', 'grace'] })
+    expect(await worker.exit, worker.output).toBe(0)
+    expect(worker.output).toBe('mail to grace@example.com: Report\nada: live\ngrace: fallback\n')
+    expect(await message).toMatchObject({ notification: { title: 'Report', message: 'Your report is ready' } })
+  })
+
+  test('fails, so that its job can be tried again, where Redis is away', async () => {
+    const redis = await startRedis()
+    await redis.stop()
+    const worker = startExample('worker', { REDIS_URL: redis.url }, { args: ['ada'] })
+    expect(await worker.exit).toBe(1)
+    expect(worker.output).not.toMatch(/mail to|live|fallback/)
   })
 })
 
@@ -121,7 +198,7 @@ describe('the README', () => {
     for (const file of ['contract.ts', 'server.ts', 'client.ts']) {
       expect(readme).toContain(`\`\`\`ts\n${await readFile(`${root}examples/quickstart/src/${file}`, 'utf8')}\`\`\``)
     }
-    const running = start('quickstart')
+    const running = startExample('quickstart')
     expect(await running.exit).toBe(0)
     expect(running.output).toBe('ada: Hello, me\nreached 1 device(s)\n')
   })

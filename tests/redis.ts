@@ -1,15 +1,14 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { end, firstFree, HOST, hasEnded, launch, PortTaken } from './process.js'
 import { findProgram, type Program, until } from './programs.js'
 
 const run = promisify(execFile)
 
-const HOST = '127.0.0.1'
 const READY_MS = 20_000
 /** Where Redis listens for the other nodes of a cluster, above its port. */
 const BUS_OFFSET = 10_000
@@ -55,7 +54,7 @@ export async function startRedis({ args = [] }: RedisOptions = {}): Promise<Redi
   const program = await findRedis()
   const folder = await mkdtemp(join(tmpdir(), 'realtime-redis-'))
   try {
-    return await firstFree((port) => start({ program, port, folder, args }))
+    return await firstFree((port) => start({ program, port, folder, args }), [0, BUS_OFFSET])
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
     throw error
@@ -132,61 +131,20 @@ async function atLeast7(program: Program): Promise<Program> {
   throw new Error(`The tests need Redis 7, and ${program.path} is ${stdout.trim()}: put a newer redis-server first on the PATH.`)
 }
 
-class PortTaken extends Error {}
-
-/** Another process may take a port between the look and the start: then the next one. */
-async function firstFree<T>(work: (port: number) => Promise<T>): Promise<T> {
-  for (;;) {
-    const port = await freePort()
-    try {
-      return await work(port)
-    } catch (error) {
-      if (!(error instanceof PortTaken)) throw error
-    }
-  }
-}
-
-/** Below the ports that systems give to outgoing connections, so that it is still free for a restart. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 12_000)
-    if ((await isFree(port)) && (await isFree(port + BUS_OFFSET))) return port
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer()
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(false))
-    server.listen(port, HOST, () => server.close(() => resolve(true)))
-  })
-}
-
-const running = new Set<ChildProcess>()
-
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
-
 /** Starts the process and gives its handle as soon as it answers. */
-async function launch(place: Place): Promise<ChildProcess> {
-  const child = spawn(place.program.path, argumentsFor(place), { env: place.program.env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let log = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-10_000)))
-  running.add(child)
-  child.once('exit', () => running.delete(child))
-  await once(child, 'spawn')
+async function launchRedis(place: Place): Promise<ChildProcess> {
+  const { child, log } = await launch(place.program, argumentsFor(place))
   try {
     // Its own word first: on a port that was taken, another Redis would answer.
-    await until(() => hasEnded(child) || log.includes('Ready to accept connections'), READY_MS, `redis-server did not get ready:\n${log}`)
-    if (!hasEnded(child)) await until(() => hasEnded(child) || answersPing(place.port), READY_MS, `redis-server does not answer PING:\n${log}`)
+    await until(() => hasEnded(child) || log().includes('Ready to accept connections'), READY_MS, 'redis-server did not get ready')
+    if (!hasEnded(child)) await until(() => hasEnded(child) || answersPing(place.port), READY_MS, 'redis-server does not answer PING')
   } catch (error) {
     await end(child, 'SIGKILL')
-    throw error
+    throw new Error(log(), { cause: error })
   }
   if (!hasEnded(child)) return child
-  if (log.includes('Address already in use')) throw new PortTaken(`port ${place.port} was taken`)
-  throw new Error(`redis-server ended before it answered:\n${log}`)
+  if (log().includes('Address already in use')) throw new PortTaken(`port ${place.port} was taken`)
+  throw new Error(`redis-server ended before it answered:\n${log()}`)
 }
 
 function argumentsFor({ port, folder, args }: Place): string[] {
@@ -202,20 +160,9 @@ async function answersPing(port: number): Promise<boolean> {
   }
 }
 
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null
-}
-
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (hasEnded(child)) return
-  const ended = once(child, 'exit')
-  child.kill(signal)
-  await ended
-}
-
 async function start(place: Place): Promise<RedisServer> {
   const { port, folder } = place
-  let child = await launch(place)
+  let child = await launchRedis(place)
   const kill = (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => end(child, signal)
   return {
     url: `redis://${HOST}:${port}`,
@@ -229,7 +176,7 @@ async function start(place: Place): Promise<RedisServer> {
     resume: () => void child.kill('SIGCONT'),
     restart: async () => {
       await kill()
-      child = await launch(place)
+      child = await launchRedis(place)
     },
     stop: async () => {
       await kill()
