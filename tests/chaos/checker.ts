@@ -185,11 +185,14 @@ class UserTimes {
 
   /** What was told had a reason. */
   told(): void {
-    for (const { change, atMs } of this.events) {
+    for (const [index, { change, atMs }] of this.events.entries()) {
       const before = { fromMs: atMs - this.run.noticeMs, toMs: atMs }
       if (meets(before, this.run.disturbances)) continue
       if (change === 'online') this.findings.judge('online of nobody', meets(before, this.possible), () => this.#text('online told of who was not there', atMs))
-      else this.findings.judge('early offline', this.#wasAway(before), () => this.#text('offline told without an absence as long as the grace period', atMs))
+      else
+        this.findings.judge('early offline', this.#wasAway(before, this.events[index - 1]?.atMs ?? 0), () =>
+          this.#text('offline told without an absence as long as the grace period', atMs),
+        )
     }
   }
 
@@ -209,8 +212,11 @@ class UserTimes {
     }
   }
 
-  #wasAway({ fromMs, toMs }: Span): boolean {
-    const absences = without({ fromMs: 0, toMs }, this.certain)
+  /** An absence before the connection that was told as online is no reason; which that was, only its time tells. */
+  #wasAway({ fromMs, toMs }: Span, onlineMs: number): boolean {
+    const starts = this.possible.map((span) => span.fromMs).filter((startMs) => startMs <= onlineMs)
+    const sinceMs = starts.find((startMs) => startMs >= onlineMs - this.run.slackMs) ?? starts.at(-1) ?? 0
+    const absences = without({ fromMs: sinceMs, toMs }, this.certain)
     return absences.some((absence) => absence.toMs >= fromMs && absence.toMs - absence.fromMs >= this.run.graceMs)
   }
 
@@ -263,8 +269,7 @@ function checkFold({ name, lasting, endedMs, told }: Observer, { atMs, online }:
   const isOnline = new Set(online)
   for (const [userId, change] of state)
     findings.judge('fold', isOnline.has(userId) === (change === 'online'), () => `${name} told ${change} of ${userId} last, which is not so`)
-  if (lasting)
-    for (const userId of isOnline) findings.judge('fold', state.has(userId), () => `${name} told nothing of ${userId}, who is online`)
+  if (lasting) for (const userId of isOnline) findings.judge('fold', state.has(userId), () => `${name} told nothing of ${userId}, who is online`)
 }
 
 // What nodes keep of themselves and of what happened.

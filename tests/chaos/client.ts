@@ -46,7 +46,10 @@ export class Client {
   /** Its end is written down before the server can know of it. */
   leave(parting: Parting = 'closes'): void {
     this.record.endedMs ??= Date.now()
-    if (parting === 'breaks off' || this.#socket.readyState !== WebSocket.OPEN) return this.#socket.terminate()
+    if (parting === 'breaks off' || this.#socket.readyState !== WebSocket.OPEN) {
+      this.#socket.terminate()
+      return
+    }
     if (parting === 'says so') this.#socket.send('41')
     this.#socket.close()
     const timer = setTimeout(() => this.#socket.terminate(), LINGER_MS) // one that is stopped does not close

@@ -124,8 +124,6 @@ export class Member {
   }
 }
 
-
-
 /** Real processes over a real Redis, what is done to them, and a record of it. */
 export class Cluster {
   readonly connections: ConnectionRecord[] = []
@@ -137,7 +135,7 @@ export class Cluster {
   readonly #snapshots: Snapshot[] = []
   readonly #clients = new Set<Client>()
   readonly #rooms = new Set<string>()
-  #withoutClients: readonly string[] = []
+  #withoutClients: readonly string[] = [] // until it is looked at
   #withoutNodes: readonly string[] = []
   #observer!: Member // made by start()
   #generation = 0
@@ -298,10 +296,15 @@ export class Cluster {
     this.#withoutClients = await this.#keysUntil((keys) => keys.every((key) => ['nodes', 'epoch', 'events'].includes(key)))
     await Promise.all(this.nodes.filter(({ endedMs }) => endedMs === undefined).map((node) => this.closeNode(node)))
     this.#withoutNodes = await this.#keysUntil((keys) => keys.length === 0)
-    return check(this.run())
+    return this.verdict()
   }
 
-  run(): Run {
+  /** On what there is so far. */
+  verdict(): Verdict {
+    return check(this.#run())
+  }
+
+  #run(): Run {
     const { graceMs, noticeMs, slackMs, connections } = this
     return {
       graceMs,
@@ -379,7 +382,7 @@ export class Cluster {
       client.leave()
       await delay(this.graceMs)
     }
-    await delay(this.noticeMs)
+    await delay(this.graceMs + 4 * sweepOf(this.leaseMs))
     this.connections.splice(0) // those that it did not tell of
     this.#observer.told.splice(0)
     for (const { told } of this.nodes) told.splice(0)

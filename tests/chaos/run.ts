@@ -104,7 +104,7 @@ class Chaos {
   }
 
   #stayMs(random: Random): number {
-    if (random.chance(0.04)) return 2 * this.cluster.noticeMs
+    if (random.chance(0.06)) return 2 * this.cluster.noticeMs
     return random.chance(0.2) ? random.between(0, 30) : random.between(50, 900)
   }
 
@@ -112,7 +112,7 @@ class Chaos {
   #absenceMs(random: Random): number {
     const { graceMs, noticeMs } = this.cluster
     if (random.chance(0.2)) return random.between(0, graceMs)
-    return random.chance(0.04) ? 2 * noticeMs : random.between(2 * graceMs, 6 * graceMs)
+    return random.chance(0.08) ? 2 * noticeMs : random.between(2 * graceMs, 6 * graceMs)
   }
 
   // ---- faults
@@ -137,7 +137,7 @@ class Chaos {
       ['connections of Redis killed', () => cluster.command('CLIENT', 'KILL', 'TYPE', random.one(['normal', 'pubsub']))],
       ['scripts of Redis flushed', () => cluster.command('SCRIPT', 'FLUSH')],
     ]
-    await this.#break(faults, random, () => random.between(2_000, 5_000))
+    await this.#break(faults, random, () => random.between(4_000, 7_500))
   }
 
   /** Until there were enough of them and enough has been told; the clients end with the last of them. */
