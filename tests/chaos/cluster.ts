@@ -7,7 +7,7 @@ import { type RedisServer, startRedis } from '../redis.js'
 import { type Away, type Connected, check, flawsOf, type Observer, type Run, type Snapshot, type Told, type Verdict } from './checker.js'
 import { Client, type Record as ConnectionRecord } from './client.js'
 import type { Order, Report, Setup, State } from './messages.js'
-import type { Span } from './spans.js'
+import { type Span, without } from './spans.js'
 
 export const SOURCE = fileURLToPath(new URL('../../packages/server/src', import.meta.url))
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -17,7 +17,7 @@ const START_MS = 60_000
 const ANSWER_MS = 15_000
 const POLL_MS = 50
 const PING_MS = 100
-const SLOW_PING_MS = 300
+const SLOW_PING_MS = 400
 // How often a node sweeps: a quarter of its lease, and at least once a second.
 const sweepOf = (leaseMs: number): number => Math.min(1_000, leaseMs / 4)
 
@@ -178,6 +178,13 @@ export class Cluster {
     return this.noticeMs + this.leaseMs + this.graceMs
   }
 
+  /** For how much of the time since then nothing was wrong with Redis. */
+  calmSince(startMs: number): number {
+    const nowMs = Date.now()
+    const calm = without({ fromMs: startMs, toMs: nowMs }, this.#disturbances)
+    return calm.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0) / (nowMs - startMs)
+  }
+
   /** Events that the lasting observer has told. */
   get transitions(): number {
     return this.#observer.told.length
@@ -213,6 +220,15 @@ export class Cluster {
 
   leaveAll(): void {
     for (const client of this.#clients) client.leave('breaks off')
+  }
+
+  /** Waits until the store has no device of the user any more. */
+  async untilGone(userId: string): Promise<void> {
+    for (;;) {
+      const state = (await this.#observer.ask({ ask: 'state', userIds: [userId], rooms: [] }).catch(() => undefined)) as State | undefined
+      if (state?.devices.every(([, deviceIds]) => deviceIds.length === 0) === true) return
+      await delay(POLL_MS)
+    }
   }
 
   // ---- what is done to nodes

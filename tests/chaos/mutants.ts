@@ -107,8 +107,9 @@ const pausedNode: Scene = {
     await stage.come('ada', 1)
     await stage.cluster.join(await stage.come('bob', 0), 'red') // so that another who joins it there waits for nothing
     let joined: Promise<void> | undefined
-    await stage.cluster.pause(stage.node(0), stage.cluster.leaseMs * 1.8, async () => {
+    await stage.cluster.pause(stage.node(0), stage.cluster.leaseMs, async () => {
       joined = stage.cluster.join(ada, 'red')
+      await stage.cluster.untilGone('eve')
     })
     await joined
     await delay(stage.cluster.noticeMs)

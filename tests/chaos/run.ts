@@ -22,6 +22,8 @@ export interface ChaosOptions {
 export interface ChaosResult extends Verdict {
   readonly connections: number
   readonly faults: Readonly<Record<string, number>>
+  /** For how much of the time nothing was wrong with Redis. */
+  readonly calm: number
   readonly seconds: number
 }
 
@@ -34,9 +36,16 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const chaos = new Chaos(cluster, options, new Random(seed))
     await Promise.race([chaos.run(), delay(maxMs, undefined, { ref: false }).then(() => chaos.end())])
     await chaos.ended()
+    const calm = cluster.calmSince(startMs)
     await cluster.settle()
     const verdict = await cluster.finish()
-    return { ...verdict, connections: cluster.connections.length, faults: Object.fromEntries(chaos.faults), seconds: Math.round((Date.now() - startMs) / 1000) }
+    return {
+      ...verdict,
+      calm,
+      connections: cluster.connections.length,
+      faults: Object.fromEntries(chaos.faults),
+      seconds: Math.round((Date.now() - startMs) / 1000),
+    }
   } finally {
     await cluster.stop()
   }
@@ -47,6 +56,7 @@ type Fault = readonly [name: string, make: () => Promise<unknown>]
 class Chaos {
   readonly faults = new Map<string, number>()
   #running = true
+  #breaking = true
   #work: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -58,13 +68,21 @@ class Chaos {
   async run(): Promise<void> {
     const { users } = this.options
     const lives = Array.from({ length: users }, (_, index) => this.#live(`user-${index}`, this.random.fork()))
-    const faults = [this.#breakNodes(this.random.fork()), this.#breakRedis(this.random.fork())]
-    this.#work = Promise.all([...lives, ...faults])
+    this.#work = Promise.all([...lives, this.#breakAll()])
     await this.#work
   }
 
-  end(): void {
+  /** It begins and ends with a while in which nothing is broken, so that times can be judged whatever happens between. */
+  async #breakAll(): Promise<void> {
+    const calmMs = 2 * this.cluster.noticeMs
+    await delay(calmMs)
+    await Promise.all([this.#breakNodes(this.random.fork()), this.#breakRedis(this.random.fork())])
+    await delay(this.cluster.recoveryMs + calmMs)
     this.#running = false
+  }
+
+  end(): void {
+    this.#breaking = false
   }
 
   async ended(): Promise<void> {
@@ -104,7 +122,7 @@ class Chaos {
   }
 
   #stayMs(random: Random): number {
-    if (random.chance(0.06)) return 2 * this.cluster.noticeMs
+    if (random.chance(0.06)) return 1.5 * this.cluster.noticeMs
     return random.chance(0.2) ? random.between(0, 30) : random.between(50, 900)
   }
 
@@ -112,7 +130,7 @@ class Chaos {
   #absenceMs(random: Random): number {
     const { graceMs, noticeMs } = this.cluster
     if (random.chance(0.2)) return random.between(0, graceMs)
-    return random.chance(0.08) ? 2 * noticeMs : random.between(2 * graceMs, 6 * graceMs)
+    return random.chance(0.08) ? 1.5 * noticeMs : random.between(2 * graceMs, 6 * graceMs)
   }
 
   // ---- faults
@@ -137,14 +155,14 @@ class Chaos {
       ['connections of Redis killed', () => cluster.command('CLIENT', 'KILL', 'TYPE', random.one(['normal', 'pubsub']))],
       ['scripts of Redis flushed', () => cluster.command('SCRIPT', 'FLUSH')],
     ]
-    await this.#break(faults, random, () => random.between(4_000, 7_500))
+    await this.#break(faults, random, () => random.between(2_000, 6_000))
   }
 
-  /** Until there were enough of them and enough has been told; the clients end with the last of them. */
+  /** Until there were enough of them and enough has been told. */
   async #break(faults: readonly Fault[], random: Random, pauseMs: () => number): Promise<void> {
     for (const [name, make] of inTurns(faults, random)) {
       await delay(pauseMs())
-      if (!this.#running) return
+      if (!this.#breaking) return
       await make()
       this.faults.set(name, (this.faults.get(name) ?? 0) + 1)
       if (this.#isEnough()) this.end()
