@@ -155,3 +155,20 @@ describe.each([
     expect(changes).toEqual(['eve online'])
   })
 })
+
+test('a node that has more to register again than its lease lasts stays alive meanwhile', async () => {
+  const base = `{${randomUUID()}}:`
+  const bus = new RedisBus(connect(redis.url), () => {})
+  const store = new RedisPresenceStore(bus, { base, graceMs: GRACE_MS, leaseMs: 500 }, () => {})
+  store.start()
+  onTestFinished(async () => {
+    await store.close()
+    bus.close()
+  })
+  const connections = Array.from({ length: 15_000 }, (_, index) => connectionOf(`user-${index}`))
+  for (let start = 0; start < connections.length; start += 500) await Promise.all(connections.slice(start, start + 500).map((each) => store.add(each)))
+  await ask(redis.port, 'FLUSHALL')
+  await until(async () => (await store.count()) === 0)
+  await until(async () => (await store.count()) === connections.length)
+  expect(await ask(redis.port, `ZCARD ${base}nodes`)).toBe('1') // the incarnation that it began with
+})

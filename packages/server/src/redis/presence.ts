@@ -41,6 +41,7 @@ export class RedisPresenceStore implements PresenceStore {
   #enrolling: Promise<string> | undefined
   #toldMembers: (change: MemberChange) => void = () => {}
   #beating: Promise<void> | undefined
+  #registering: Promise<void> | undefined
   readonly #timer: NodeJS.Timeout
   #takesPart = false
   #closed = false
@@ -151,6 +152,7 @@ export class RedisPresenceStore implements PresenceStore {
     this.#follower.close()
     const untilMs = Date.now() + CLOSE_MS
     await this.#beating
+    await this.#registering
     await Promise.all([...this.#held.values()].map((held) => held.work?.catch(() => {})))
     try {
       const node = this.#node
@@ -197,7 +199,12 @@ export class RedisPresenceStore implements PresenceStore {
       this.#tellLeft(pairs)
       if (state === 'FENCED' && this.#node === node) this.#node = undefined
     }
-    await this.#registerAgain()
+    // Not waited for: a node that has much to register is alive all the while.
+    this.#registering ??= this.#registerAgain()
+      .catch((error: unknown) => this.report(error))
+      .finally(() => {
+        this.#registering = undefined
+      })
   }
 
   /** Those that are not stored as they should be: after a new incarnation, all. */
@@ -205,7 +212,7 @@ export class RedisPresenceStore implements PresenceStore {
     const node = await this.#incarnation()
     const unsettled = [...this.#held.values()].filter((held) => held.work === undefined && !isSettled(held, node))
     const work = async (): Promise<void> => {
-      for (let held = unsettled.pop(); held !== undefined; held = unsettled.pop()) await this.#settle(held)
+      for (let held = unsettled.pop(); held !== undefined && !this.#closed; held = unsettled.pop()) await this.#settle(held)
     }
     await Promise.all(Array.from({ length: Math.min(MAX_AT_WORK, unsettled.length) }, work))
   }
