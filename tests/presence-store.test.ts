@@ -172,3 +172,34 @@ test('a node that has more to register again than its lease lasts stays alive me
   await until(async () => (await store.count()) === connections.length)
   expect(await ask(redis.port, `ZCARD ${base}nodes`)).toBe('1') // the incarnation that it began with
 })
+
+test('one who begins to follow and fails half-way begins anew with what is so then', async () => {
+  const { store } = shared()
+  const base = Reflect.get(store, 'options').base as string
+  const ada = connectionOf('ada')
+  await store.add(ada)
+  const bus = new RedisBus(connect(redis.url), () => {})
+  const following = new RedisPresenceStore(bus, { base, graceMs: GRACE_MS, leaseMs: 2_000 }, () => {})
+  onTestFinished(async () => {
+    await following.close()
+    bus.close()
+  })
+  const command = bus.command.bind(bus)
+  let scans = 0
+  bus.command = async (args) => {
+    if (args[0] !== 'SSCAN' || ++scans > 2) return command(args)
+    if (scans === 1) return ['1', ((await command(args)) as [string, string[]])[1]] // as if there were more
+    store.remove(ada)
+    await until(async () => (await store.count()) === 0)
+    throw new Error('Redis is away')
+  }
+  const changes = changesOf(following)
+  await until(() => scans > 2)
+  await until(async () => {
+    await store.add(connectionOf('eve'))
+    return changes.length > 0
+  })
+  await store.add(connectionOf('ada'))
+  await until(() => changes.length > 1)
+  expect(changes).toEqual(['eve online', 'ada online'])
+})

@@ -389,6 +389,7 @@ class Follower {
 
   /** From here on; who is online already is not told. */
   async #begin(): Promise<void> {
+    this.#online.clear() // an attempt that failed half-way has seen some
     const [epoch, position] = toTexts(await this.bus.run(POSITION, this.options.base, []))
     await this.#scan((userId) => this.#online.add(userId))
     await this.#unsee(position ?? '0-0')
@@ -398,8 +399,13 @@ class Follower {
 
   /** What has changed while it was read is told by the events that follow. */
   async #unsee(position: string): Promise<void> {
-    const [, , events] = toList(await this.bus.run(EVENTS, this.options.base, [position]))
-    const texts = toTexts(events)
+    const texts: string[] = []
+    for (let next: string | undefined = position; next !== undefined; ) {
+      const [, , events] = toList(await this.bus.run(EVENTS, this.options.base, [next]))
+      const page = toTexts(events)
+      texts.push(...page)
+      next = page.at(-3)
+    }
     for (let index = texts.length - 3; index >= 0; index -= 3) {
       const userId = texts[index + 2] as string // as the script answers
       if (texts[index + 1] === 'online') this.#online.delete(userId)
