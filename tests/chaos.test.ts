@@ -4,10 +4,10 @@ import { caughtBy, inParallel, MUTANTS, play, playMutant, SCENES } from './chaos
 import { runChaos } from './chaos/run.js'
 import { findProgram, INSTALL_MS } from './programs.js'
 
-// `pnpm chaos` is the long form.
+// `pnpm chaos` is the long form, which has all of the bugs found; here it is every second one.
 
 const MINUTE_MS = 60_000
-const AT_ONCE = 4
+const AT_ONCE = 3
 
 beforeAll(() => findProgram('redis-server'), INSTALL_MS)
 
@@ -19,7 +19,10 @@ test(
     const { violations, transitions, judged } = await runChaos({ seed, transitions: 5_000, users: 200, rounds: 1, maxMs: 3 * MINUTE_MS })
     expect(violations, `seed ${seed}`).toEqual([])
     expect(transitions).toBeGreaterThanOrEqual(5_000)
-    for (const [check, times] of Object.entries(judged)) expect(times, `what "${check}" judged, seed ${seed}`).toBeGreaterThan(0)
+    expect(
+      Object.entries(judged).filter(([, times]) => times === 0),
+      `checks that had nothing to judge, seed ${seed}`,
+    ).toEqual([])
   },
   6 * MINUTE_MS,
 )
@@ -34,9 +37,10 @@ test(
 )
 
 test(
-  'every bug that is put into the store is found',
+  'bugs that are put into the store are found',
   async () => {
-    const found = await inParallel(MUTANTS, AT_ONCE, async (mutant) => ({ name: mutant.name, checks: caughtBy(await playMutant(mutant)) }))
+    const some = MUTANTS.filter((_, index) => index % 2 === 0)
+    const found = await inParallel(some, AT_ONCE, async (mutant) => ({ name: mutant.name, checks: caughtBy(await playMutant(mutant)) }))
     expect(found.filter(({ checks }) => checks.length === 0)).toEqual([])
     expect(found.length).toBeGreaterThanOrEqual(8)
   },

@@ -158,7 +158,7 @@ describe.each([
 
 test('a node that has more to register again than its lease lasts stays alive meanwhile', async () => {
   const base = `{${randomUUID()}}:`
-  const bus = new RedisBus(connect(redis.url), () => {})
+  const bus = new RedisBus(connectIoredis(redis.url), () => {})
   const store = new RedisPresenceStore(bus, { base, graceMs: GRACE_MS, leaseMs: 500 }, () => {})
   store.start()
   onTestFinished(async () => {
@@ -178,7 +178,7 @@ test('one who begins to follow and fails half-way begins anew with what is so th
   const base = Reflect.get(store, 'options').base as string
   const ada = connectionOf('ada')
   await store.add(ada)
-  const bus = new RedisBus(connect(redis.url), () => {})
+  const bus = new RedisBus(connectIoredis(redis.url), () => {})
   const following = new RedisPresenceStore(bus, { base, graceMs: GRACE_MS, leaseMs: 2_000 }, () => {})
   onTestFinished(async () => {
     await following.close()
@@ -193,13 +193,8 @@ test('one who begins to follow and fails half-way begins anew with what is so th
     await until(async () => (await store.count()) === 0)
     throw new Error('Redis is away')
   }
-  const changes = changesOf(following)
-  await until(() => scans > 2)
-  await until(async () => {
-    await store.add(connectionOf('eve'))
-    return changes.length > 0
-  })
+  const changes = await changesOf(following)
   await store.add(connectionOf('ada'))
-  await until(() => changes.length > 1)
-  expect(changes).toEqual(['eve online', 'ada online'])
+  await until(() => changes.length > 0)
+  expect(changes).toEqual(['ada online'])
 })

@@ -65,7 +65,7 @@ export interface Run {
   readonly crashes: readonly string[]
 }
 
-export const CHECKS = [
+const CHECKS = [
   'alternation',
   'early offline',
   'online of nobody',
@@ -82,7 +82,7 @@ export const CHECKS = [
   'crash',
 ] as const
 
-export type Check = (typeof CHECKS)[number]
+type Check = (typeof CHECKS)[number]
 
 export interface Violation {
   readonly check: Check

@@ -166,22 +166,22 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'who returns is still leaving',
     file: 'redis/scripts.ts',
-    find: "else redis.call('ZREM', key('leaving'), user) end",
-    replace: 'end',
+    find: "    redis.call('ZREM', key('leaving'), user)\n    if changed",
+    replace: '    if changed',
     scene: returning,
   },
   {
     name: 'who leaves with one of two devices is taken for gone',
     file: 'redis/scripts.ts',
-    find: "redis.call('HDEL', key('user:' .. user), node .. ' ' .. connection)\ndepart",
-    replace: "redis.call('DEL', key('user:' .. user))\ndepart",
+    find: "redis.call('HDEL', key('user:' .. user), node .. ' ' .. connection) == 1",
+    replace: "redis.call('DEL', key('user:' .. user)) == 1",
     scene: twoDevices,
   },
   {
     name: 'a connection that ends stays a device of its user',
     file: 'redis/scripts.ts',
-    find: "redis.call('HDEL', key('user:' .. user), node .. ' ' .. connection)\ndepart",
-    replace: 'depart',
+    find: "redis.call('HDEL', key('user:' .. user), node .. ' ' .. connection) == 1",
+    replace: 'false',
     scene: twoDevices,
   },
   {
@@ -236,8 +236,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a node with a new incarnation does not register again',
     file: 'redis/presence.ts',
-    find: '    await this.#registerAgain()\n',
-    replace: '',
+    find: 'this.#registering ??= this.#registerAgain()',
+    replace: 'this.#registering ??= Promise.resolve()',
     scene: emptiedRedis,
   },
   {
@@ -257,7 +257,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what is so already is told again',
     file: 'redis/presence.ts',
-    find: "    if (this.#online.has(userId) === (change === 'online')) return\n",
+    find: "    if (change !== 'changed' && this.#online.has(userId) === (change === 'online')) return\n",
     replace: '',
     scene: emptiedRedis,
   },
