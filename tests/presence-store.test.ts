@@ -155,3 +155,46 @@ describe.each([
     expect(changes).toEqual(['eve online'])
   })
 })
+
+test('a node that has more to register again than its lease lasts stays alive meanwhile', async () => {
+  const base = `{${randomUUID()}}:`
+  const bus = new RedisBus(connectIoredis(redis.url), () => {})
+  const store = new RedisPresenceStore(bus, { base, graceMs: GRACE_MS, leaseMs: 500 }, () => {})
+  store.start()
+  onTestFinished(async () => {
+    await store.close()
+    bus.close()
+  })
+  const connections = Array.from({ length: 15_000 }, (_, index) => connectionOf(`user-${index}`))
+  for (let start = 0; start < connections.length; start += 500) await Promise.all(connections.slice(start, start + 500).map((each) => store.add(each)))
+  await ask(redis.port, 'FLUSHALL')
+  await until(async () => (await store.count()) === 0)
+  await until(async () => (await store.count()) === connections.length)
+  expect(await ask(redis.port, `ZCARD ${base}nodes`)).toBe('1') // the incarnation that it began with
+})
+
+test('one who begins to follow and fails half-way begins anew with what is so then', async () => {
+  const { store } = shared()
+  const base = Reflect.get(store, 'options').base as string
+  const ada = connectionOf('ada')
+  await store.add(ada)
+  const bus = new RedisBus(connectIoredis(redis.url), () => {})
+  const following = new RedisPresenceStore(bus, { base, graceMs: GRACE_MS, leaseMs: 2_000 }, () => {})
+  onTestFinished(async () => {
+    await following.close()
+    bus.close()
+  })
+  const command = bus.command.bind(bus)
+  let scans = 0
+  bus.command = async (args) => {
+    if (args[0] !== 'SSCAN' || ++scans > 2) return command(args)
+    if (scans === 1) return ['1', ((await command(args)) as [string, string[]])[1]] // as if there were more
+    store.remove(ada)
+    await until(async () => (await store.count()) === 0)
+    throw new Error('Redis is away')
+  }
+  const changes = await changesOf(following)
+  await store.add(connectionOf('ada'))
+  await until(() => changes.length > 0)
+  expect(changes).toEqual(['ada online'])
+})

@@ -41,6 +41,7 @@ export class RedisPresenceStore implements PresenceStore {
   #enrolling: Promise<string> | undefined
   #toldMembers: (change: MemberChange) => void = () => {}
   #beating: Promise<void> | undefined
+  #registering: Promise<void> | undefined
   readonly #timer: NodeJS.Timeout
   #takesPart = false
   #closed = false
@@ -151,6 +152,7 @@ export class RedisPresenceStore implements PresenceStore {
     this.#follower.close()
     const untilMs = Date.now() + CLOSE_MS
     await this.#beating
+    await this.#registering
     await Promise.all([...this.#held.values()].map((held) => held.work?.catch(() => {})))
     try {
       const node = this.#node
@@ -197,7 +199,12 @@ export class RedisPresenceStore implements PresenceStore {
       this.#tellLeft(pairs)
       if (state === 'FENCED' && this.#node === node) this.#node = undefined
     }
-    await this.#registerAgain()
+    // Not waited for: a node that has much to register is alive all the while.
+    this.#registering ??= this.#registerAgain()
+      .catch((error: unknown) => this.report(error))
+      .finally(() => {
+        this.#registering = undefined
+      })
   }
 
   /** Those that are not stored as they should be: after a new incarnation, all. */
@@ -205,7 +212,7 @@ export class RedisPresenceStore implements PresenceStore {
     const node = await this.#incarnation()
     const unsettled = [...this.#held.values()].filter((held) => held.work === undefined && !isSettled(held, node))
     const work = async (): Promise<void> => {
-      for (let held = unsettled.pop(); held !== undefined; held = unsettled.pop()) await this.#settle(held)
+      for (let held = unsettled.pop(); held !== undefined && !this.#closed; held = unsettled.pop()) await this.#settle(held)
     }
     await Promise.all(Array.from({ length: Math.min(MAX_AT_WORK, unsettled.length) }, work))
   }
@@ -382,6 +389,7 @@ class Follower {
 
   /** From here on; who is online already is not told. */
   async #begin(): Promise<void> {
+    this.#online.clear() // an attempt that failed half-way has seen some
     const [epoch, position] = toTexts(await this.bus.run(POSITION, this.options.base, []))
     await this.#scan((userId) => this.#online.add(userId))
     await this.#unsee(position ?? '0-0')
@@ -391,8 +399,13 @@ class Follower {
 
   /** What has changed while it was read is told by the events that follow. */
   async #unsee(position: string): Promise<void> {
-    const [, , events] = toList(await this.bus.run(EVENTS, this.options.base, [position]))
-    const texts = toTexts(events)
+    const texts: string[] = []
+    for (let next: string | undefined = position; next !== undefined; ) {
+      const [, , events] = toList(await this.bus.run(EVENTS, this.options.base, [next]))
+      const page = toTexts(events)
+      texts.push(...page)
+      next = page.at(-3)
+    }
     for (let index = texts.length - 3; index >= 0; index -= 3) {
       const userId = texts[index + 2] as string // as the script answers
       if (texts[index + 1] === 'online') this.#online.delete(userId)
