@@ -4,6 +4,7 @@ import { redisCluster } from '@org/realtime-server/redis'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import { contract, type TestContract } from './contract.js'
 import { collect, createTestClient, heard, refusalOf, rejection, signToken, startServer, type TestServer, type TestUser, testJwt, until } from './harness.js'
 import { findProgram, INSTALL_MS } from './programs.js'
@@ -240,6 +241,96 @@ test('what is revoked while a node does not hear the others is closed once it do
   await ask(redis.port, 'CLIENT KILL TYPE pubsub')
   await a.realtime.revoke({ userId: 'ada' }).catch(() => {}) // the way back may be closed, too; it is stored
   expect(await notice).toMatchObject({ code: 'REVOKED' })
+})
+
+test('clients that go while they come in are not online for ever', async () => {
+  const [a] = (await startNodes(1, { presence: { graceMs: 50 } })) as [TestServer]
+  const url = `${a.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`
+  const tokens = await Promise.all(Array.from({ length: 100 }, (_, index) => signToken(`user-${index}`)))
+  await Promise.all(
+    tokens.map(async (token, index) => {
+      const socket = new WebSocket(url)
+      await new Promise((resolve) => socket.once('message', resolve))
+      socket.send(`40${JSON.stringify({ token })}`)
+      setTimeout(() => socket.terminate(), index % 5)
+      await new Promise((resolve) => socket.once('close', resolve))
+    }),
+  )
+  await until(() => a.realtime.io.engine.clientsCount === 0)
+  await until(async () => (await a.realtime.presence.count()) === 0)
+})
+
+test('many users are put into a room without harm to what else goes over Redis', async () => {
+  const [a, b] = await startPair()
+  const ada = await b.client('user-1999')
+  const userIds = Array.from({ length: 2_000 }, (_, index) => `user-${index}`)
+  await a.realtime.toUsers(userIds).join('group', 'g')
+  expect(await a.realtime.presence.members('group', 'g')).toEqual(['user-1999'])
+  await a.realtime.toUsers(userIds).leave('group', 'g')
+  expect(await b.realtime.presence.members('group', 'g')).toEqual([])
+  expect([...a.errors, ...b.errors]).toEqual([])
+  expect(ada.status).toBe('connected')
+})
+
+test('a device that connects to another node replaces its connection to the first', async () => {
+  const [a, b] = await startPair()
+  const token = await signToken('ada')
+  const older = a.stock({ token, realtime: { protocol: 1, device: 'phone' } })
+  await heard(older, 'authenticated')
+  const notice = heard(older, '$disconnect')
+  await heard(b.stock({ token, realtime: { protocol: 1, device: 'phone' } }), 'authenticated')
+  expect(await notice).toMatchObject({ code: 'REPLACED' })
+  expect(await a.realtime.presence.devices('ada')).toEqual([{ id: 'phone' }])
+})
+
+test('a user who is taken out of a room while a device comes in is not in it', async () => {
+  const [a, b] = await startPair()
+  for (let round = 0; round < 20; round++) {
+    await a.realtime.toUser('ada').join('group', 'g')
+    const coming = b.client('ada')
+    await a.realtime.toUser('ada').leave('group', 'g')
+    const ada = await coming
+    expect(b.realtime.io.of('/').adapter.rooms.get('group:g')).toBeUndefined()
+    expect(await a.realtime.presence.members('group', 'g')).toEqual([])
+    ada.close()
+  }
+})
+
+test('a server whose Redis takes no writes is not ready, keeps nothing of whom it refuses, and goes on once it does', async () => {
+  const [a] = (await startNodes(1)) as [TestServer]
+  await ask(redis.port, 'REPLICAOF 127.0.0.1 1')
+  onTestFinished(async () => void (await ask(redis.port, 'REPLICAOF NO ONE')))
+  await until(() => !a.realtime.ready)
+  expect(await refusalOf(a.stock({ token: await signToken('ada') }))).toMatchObject({ code: 'UNAVAILABLE' })
+  await ask(redis.port, 'REPLICAOF NO ONE')
+  await until(() => a.realtime.ready)
+  await a.client('ada')
+})
+
+test('a node that is busy for longer than a second keeps its connections to a Redis that answers', async () => {
+  const [a, b] = await startPair()
+  const ada = await b.client('ada')
+  const notes = collect((add) => ada.on('note', add))
+  a.realtime.toUser('ada').emit('note', { text: 'before' })
+  const untilMs = Date.now() + 1_300
+  while (Date.now() < untilMs) {
+    // busy
+  }
+  a.realtime.toUser('ada').emit('note', { text: 'after' })
+  await until(() => notes.length === 2)
+  expect(a.errors).toEqual([])
+})
+
+test('a client with a prefix of its own reaches the other nodes', async () => {
+  const client = new Redis(redis.url, { keyPrefix: 'app:' })
+  onTestFinished(() => client.disconnect())
+  const prefix = randomUUID()
+  const [a, b] = [await startServer({ cluster: redisCluster({ client, prefix }) }), await startServer({ cluster: redisCluster({ client, prefix }) })]
+  await until(() => a.realtime.ready && b.realtime.ready)
+  const ada = await b.client('ada')
+  const notes = collect((add) => ada.on('note', add))
+  a.realtime.toUser('ada').emit('note', { text: 'x' })
+  await until(() => notes.length === 1)
 })
 
 describe('a process without sockets', () => {
@@ -484,7 +575,7 @@ test('a client of redis is used as it is, and stays open; what it opens comes ba
 test('a Redis Cluster serves as one Redis does', async () => {
   const cluster = await startRedisCluster()
   onTestFinished(() => cluster.stop())
-  const client = new Cluster([...cluster.urls])
+  const client = new Cluster([...cluster.urls], { keyPrefix: 'app:' })
   onTestFinished(() => client.disconnect())
   const prefix = randomUUID()
   const create = () => startServer({ cluster: redisCluster({ client, prefix, leaseMs: 2_000 }), rooms: open, presence: { graceMs: 100 } })

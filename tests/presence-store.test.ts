@@ -47,8 +47,8 @@ const connectionOf = (userId: string, deviceId = 'phone'): PresentConnection => 
 
 async function changesOf(store: PresenceStore): Promise<string[]> {
   const changes: string[] = []
-  void store.follow(({ change, userId }: UserChange) => {
-    if (change !== 'changed') changes.push(`${userId} ${change}`)
+  void store.follow((told: UserChange) => {
+    if (told.change === 'online' || told.change === 'offline') changes.push(`${told.userId} ${told.change}`)
   })
   await until(() => !(store instanceof RedisPresenceStore) || store.isUp)
   return changes
@@ -138,10 +138,10 @@ describe.each([
     const { store, other } = make()
     await store.stand('group:a', ['ada', 'eve'])
     await other.stand('group:b', ['ada'])
-    expect([...(await other.add(connectionOf('ada')))].toSorted()).toEqual(['group:a', 'group:b'])
+    expect([...(await other.add(connectionOf('ada'))).standing].toSorted()).toEqual(['group:a', 'group:b'])
     await store.unstand('group:a', ['ada', 'eve'])
-    expect(await store.add(connectionOf('ada'))).toEqual(['group:b'])
-    expect(await other.add(connectionOf('eve'))).toEqual([])
+    expect((await store.add(connectionOf('ada'))).standing).toEqual(['group:b'])
+    expect((await other.add(connectionOf('eve'))).standing).toEqual([])
     await store.unstand('group:b', ['ada'])
   })
 

@@ -97,6 +97,16 @@ describe.each([
     expect(watch.users.get('eve')?.devices).toHaveLength(1)
   })
 
+  test('a watch that fails leaves those that stood before', async () => {
+    const { a, b } = await startPair()
+    const ada = await a.client('ada')
+    const watch = await ada.presence.watch(['eve'])
+    expect(await rejection(ada.presence.watch(['eve', 'ghost']))).toMatchObject({ code: 'FORBIDDEN' })
+    expect(await rejection(ada.presence.watch(['eve', '2', '3', '4']))).toMatchObject({ code: 'RATE_LIMITED' })
+    await b.client('eve')
+    await until(() => watch.users.get('eve')?.online === true)
+  })
+
   test('no change falls between the snapshot and what follows it', async () => {
     const { a, b } = await startPair()
     const ada = await a.client('ada')
@@ -110,6 +120,21 @@ describe.each([
       await watch.stop()
     }
   })
+})
+
+test('a device that goes with its node, or while Redis is away, is not shown for ever', async () => {
+  const prefix = randomUUID()
+  const [a, b] = [await start(prefix), await start(prefix)]
+  const ada = await a.client('ada')
+  const [eve, other] = [await a.client('eve'), await b.client('eve')]
+  const watch = await ada.presence.watch(['eve'])
+  expect(watch.users.get('eve')?.devices).toHaveLength(2)
+  await redis.kill()
+  other.close()
+  await until(() => b.realtime.io.of('/').sockets.size === 0)
+  await redis.restart()
+  await until(() => watch.users.get('eve')?.devices.length === 1)
+  expect(watch.users.get('eve')?.devices).toEqual([{ id: eve.deviceId }])
 })
 
 test('who may not be seen is not, and a wrong question is refused', async () => {

@@ -7,11 +7,13 @@ import { type AuthenticationRequest, type Authenticator, type BaseUser, fault, i
 import { type Limits, Rate, rateLimited } from './limits.js'
 import type { PresenceStore } from './presence.js'
 import type { Revocations } from './revocation.js'
-import { deviceRoom, userRoom } from './rooms.js'
+import { deviceRoom, isContractRoom, userRoom } from './rooms.js'
 
 // On one transport, which a client mostly uses for one; a page that leaves and comes back uses it for a few.
 const HANDSHAKES_PER_SECOND = 10
 const HANDSHAKES_AT_ONCE = 50
+
+const OWN_ROOMS = 3 // of the socket, the user and the device
 
 /** Told of a client that was not let in: `error.cause` has the reason, which the client is not told. */
 export type RefusalListener = (error: RealtimeError, client: { readonly address: string; readonly origin: string | undefined }) => void
@@ -104,6 +106,7 @@ export class Admission<User extends BaseUser> {
     const connection = new Connection(socket, device, proof, this.sessionCodec, this.limits, this.rates)
     this.connections.expect(connection)
     const remove = (): void => {
+      connection.goneAway()
       this.connections.remove(connection)
       this.presence.remove(connection.present)
     }
@@ -128,11 +131,14 @@ export class Admission<User extends BaseUser> {
     try {
       await socket.join([userRoom(user.userId), deviceRoom(device.id)])
       refuseEnded(connection)
-      const standing = await this.presence.add(present)
-      if (standing.length === 0) return
-      await socket.join([...standing])
-      for (const room of standing) this.presence.enter(room, present)
-      await this.presence.settled(present)
+      const { standing, replaces } = await this.presence.add(present)
+      connection.isPresent = true
+      connection.replaces = replaces
+      // What was said of a room meanwhile is newer than what was read.
+      const rooms = standing.filter((room) => !connection.moved.has(room))
+      if (rooms.length > 0) await socket.join(rooms)
+      for (const room of socket.rooms) if (isContractRoom(room)) this.presence.enter(room, present)
+      if (socket.rooms.size > OWN_ROOMS) await this.presence.settled(present)
     } catch (cause) {
       throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'The server cannot let anybody in now', { cause })
     }

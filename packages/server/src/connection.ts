@@ -16,6 +16,8 @@ const ABUSE_RETRY_MS = 10_000
 const CONFIRM_MS = 500
 /** A connection whose proof does not count any more. */
 export const REVOKED: CloseReason = { code: 'REVOKED', reason: 'What was proved at the handshake has been revoked' }
+/** A connection whose device has connected again. */
+export const REPLACED: CloseReason = { code: 'REPLACED', reason: 'The same device has connected again' }
 const noop = (): void => {}
 
 /** Why a connection ends, as the client is told. */
@@ -29,6 +31,12 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   #proof: Proof<User>
   #candidate: Proof<User> | undefined
   #open = false
+  /** Whether presence has it, so that it can be in rooms. */
+  isPresent = false
+  /** Whether the same device has an older connection to another node. */
+  replaces = false
+  /** Rooms that the server has put it into, or taken it out of, while it is on its way in. */
+  readonly moved = new Set<string>()
   #ended: CloseReason | undefined
   readonly allowance: Allowance
   /** It gets the answers it waits for, and no others. */
@@ -96,6 +104,11 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   /** Why it was closed before the client was told that it is in; nobody lets it in then. */
   get ended(): CloseReason | undefined {
     return this.#ended
+  }
+
+  /** Its transport has ended while it was on its way in: nobody lets it in then. */
+  goneAway(): void {
+    this.#ended ??= { code: 'DISCONNECTED', reason: 'The client has gone' }
   }
 
   /** It is in, unless it was closed on its way. */
@@ -243,7 +256,7 @@ export class Connections<User extends BaseUser> {
   readonly #bySocket = new Map<string, Connection<User>>()
   readonly #byDevice = new Map<string, Connection<User>>()
   /** Also those that are on their way in, so that they can be kept out. */
-  readonly #byUser = new Map<string, Set<Connection<User>>>()
+  readonly #byUserRoom = new Map<string, Set<Connection<User>>>()
   readonly #sweep: NodeJS.Timeout
 
   constructor(private readonly maxPerUser: number) {
@@ -260,24 +273,30 @@ export class Connections<User extends BaseUser> {
 
   /** A user's connections, or the one of a device. */
   of(userId: string, deviceId?: string): Connection<User>[] {
-    return [...(this.#byUser.get(userId) ?? [])].filter(({ device }) => deviceId === undefined || device.id === deviceId)
+    return this.inRoomOf(userRoom(userId)).filter(({ device }) => deviceId === undefined || device.id === deviceId)
+  }
+
+  /** The connections of the user whose room that is; also those on their way in. */
+  inRoomOf(name: string): Connection<User>[] {
+    return [...(this.#byUserRoom.get(name) ?? [])]
   }
 
   /** Also those on their way in. */
   those(test: (connection: Connection<User>) => boolean): Connection<User>[] {
-    return [...this.#byUser.values()].flatMap((connections) => [...connections].filter(test))
+    return [...this.#byUserRoom.values()].flatMap((connections) => [...connections].filter(test))
   }
 
   /** A connection is on its way in. @throws RealtimeError `RATE_LIMITED` where its user has too many. */
   expect(connection: Connection<User>): void {
     const { userId } = connection.user
-    const connections = this.#byUser.get(userId) ?? new Set()
+    const room = userRoom(userId)
+    const connections = this.#byUserRoom.get(room) ?? new Set()
     // A device that is online replaces its connection, once at a time.
     const replaces = this.#byDevice.has(deviceKey(connection)) && this.of(userId, connection.device.id).length === 1
     if (connections.size >= this.maxPerUser && !replaces) {
       throw rateLimited('connectionsPerUser', `A user may have at most ${this.maxPerUser} connections`)
     }
-    this.#byUser.set(userId, connections.add(connection))
+    this.#byUserRoom.set(room, connections.add(connection))
   }
 
   /** @returns the connection of the same device of the same user that this one replaces. */
@@ -290,10 +309,10 @@ export class Connections<User extends BaseUser> {
   }
 
   remove(connection: Connection<User>): void {
-    const { userId } = connection.user
-    const connections = this.#byUser.get(userId)
+    const room = userRoom(connection.user.userId)
+    const connections = this.#byUserRoom.get(room)
     connections?.delete(connection)
-    if (connections?.size === 0) this.#byUser.delete(userId)
+    if (connections?.size === 0) this.#byUserRoom.delete(room)
     this.#bySocket.delete(connection.socket.id)
     if (this.#byDevice.get(deviceKey(connection)) === connection) {
       this.#byDevice.delete(deviceKey(connection))

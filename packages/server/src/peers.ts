@@ -1,7 +1,7 @@
 import { findNonJson, MAX_DEPTH } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Audience, ClusterNode } from './cluster.js'
-import { type Connection, type Connections, REVOKED } from './connection.js'
+import { type Connection, type Connections, REPLACED, REVOKED } from './connection.js'
 import type { BaseUser } from './identity.js'
 import { isOversized } from './parser.js'
 import type { PresenceStore } from './presence.js'
@@ -19,12 +19,14 @@ export interface DeviceOutcome {
 /** What is done on every node that it concerns. */
 type Task =
   | { readonly kind: 'request'; readonly event: string; readonly args: readonly unknown[]; readonly timeoutMs: number }
-  | { readonly kind: 'join' | 'leave'; readonly room: string; readonly userIds: readonly string[] }
+  | { readonly kind: 'join' | 'leave'; readonly room: string }
+  | { readonly kind: 'replace'; readonly userId: string; readonly deviceId: string; readonly connectionId: string }
   | { readonly kind: 'disconnect'; readonly userId: string; readonly deviceId?: string | undefined; readonly reason: string }
   | { readonly kind: 'revoke'; readonly revoked: Revoked }
 
 const EVERYBODY: Audience = { rooms: [], except: [] }
 export const TASK_MS = 1_000
+const USERS_AT_ONCE = 500 // each is a command and a publication
 // For the last answers of other nodes, so that they are here before the caller gives up.
 const WAY_MS = 20
 
@@ -77,6 +79,12 @@ export class Peers<User extends BaseUser> {
     return this.#everywhere(EVERYBODY, { kind: 'revoke', revoked })
   }
 
+  /** The same device has connected here: its older connections elsewhere end. */
+  replace({ user, device, socket }: Connection<User>): void {
+    const task: Task = { kind: 'replace', userId: user.userId, deviceId: device.id, connectionId: socket.id }
+    this.node?.ask({ rooms: [userRoom(user.userId)], except: [] }, task, TASK_MS, noop).catch(this.report)
+  }
+
   async #everywhere(audience: Audience, task: Task): Promise<void> {
     await Promise.all([this.#perform(audience, task, noop), this.node?.ask(audience, task, TASK_MS, noop)])
   }
@@ -88,7 +96,10 @@ export class Peers<User extends BaseUser> {
         return this.#request(audience, task.event, task.args, task.timeoutMs, tell)
       case 'join':
       case 'leave':
-        return this.#move(audience, task.kind, task.room, task.userIds)
+        return this.#move(audience, task.kind, task.room)
+      case 'replace':
+        for (const connection of this.connections.of(task.userId, task.deviceId)) if (connection.socket.id !== task.connectionId) connection.close(REPLACED)
+        return
       case 'disconnect':
         for (const connection of this.connections.of(task.userId, task.deviceId)) connection.close({ code: 'DISCONNECTED', reason: task.reason })
         return
@@ -120,18 +131,20 @@ export class Peers<User extends BaseUser> {
   }
 
   /** Also those on their way in. */
-  async #move({ rooms, except }: Audience, kind: 'join' | 'leave', room: string, userIds: readonly string[]): Promise<void> {
-    const meant = userIds.filter((userId) => rooms.includes(userRoom(userId))).flatMap((userId) => this.connections.of(userId))
+  async #move({ rooms, except }: Audience, kind: 'join' | 'leave', room: string): Promise<void> {
+    const meant = rooms.flatMap((name) => this.connections.inRoomOf(name))
     const kept = meant.filter(({ user, device }) => !except.includes(userRoom(user.userId)) && !except.includes(deviceRoom(device.id)))
     await Promise.all(kept.map((connection) => this.#moveOne(connection, kind, room)))
   }
 
   async #moveOne(connection: Connection<User>, kind: 'join' | 'leave', room: string): Promise<void> {
+    if (!connection.isPresent) connection.moved.add(room)
     if (kind === 'leave') {
       await connection.leaveAs(room)
+      this.presence.exit(room, connection.present)
     } else {
       await connection.socket.join(room)
-      this.presence.enter(room, connection.present)
+      if (connection.isPresent) this.presence.enter(room, connection.present) // else it enters when it is
     }
     await this.presence.settled(connection.present)
   }
@@ -146,9 +159,11 @@ export async function move(
   presence: PresenceStore,
   everywhere: (audience: Audience, task: Task) => Promise<unknown>,
 ): Promise<void> {
-  if (userIds.length === 0) return
-  if (except.length === 0) await (kind === 'join' ? presence.stand(room, userIds) : presence.unstand(room, userIds))
-  await everywhere({ rooms: userIds.map(userRoom), except }, { kind, room, userIds })
+  for (let start = 0; start < userIds.length; start += USERS_AT_ONCE) {
+    const some = userIds.slice(start, start + USERS_AT_ONCE)
+    if (except.length === 0) await (kind === 'join' ? presence.stand(room, some) : presence.unstand(room, some))
+    await everywhere({ rooms: some.map(userRoom), except }, { kind, room })
+  }
 }
 
 /** What a client answers is as little trusted as what it sends. */

@@ -31,11 +31,14 @@ export interface PresentConnection {
   readonly device: PresentDevice
 }
 
-export interface UserChange {
-  /** `changed`: another device of a user who is online, or what a device says about itself. */
-  readonly change: keyof PresenceEvents | 'changed'
-  readonly userId: string
-}
+export type UserChange =
+  | {
+      /** `changed`: another device of a user who is online, or what a device says about itself. */
+      readonly change: keyof PresenceEvents | 'changed'
+      readonly userId: string
+    }
+  /** Of what changed in the meantime nobody knows; but who came or went is told. */
+  | { readonly change: 'missed' }
 
 /** A user's first device in a room, or the last one. */
 export interface MemberChange {
@@ -44,10 +47,17 @@ export interface MemberChange {
   readonly userId: string
 }
 
+export interface Added {
+  /** The rooms that the user stands in, on whatever device. */
+  readonly standing: readonly string[]
+  /** Whether another process has a connection of the same device of the user. */
+  readonly replaces: boolean
+}
+
 /** Keeps who is connected, and in which rooms: of one process, or of all that share it. What it is told, it may be told again. */
 export interface PresenceStore {
-  /** @returns the rooms that the user stands in, on whatever device. @throws RealtimeError `UNAVAILABLE`; then the connection is not there. */
-  add(connection: PresentConnection): Promise<readonly string[]>
+  /** @throws RealtimeError `UNAVAILABLE`; then the connection is not there. */
+  add(connection: PresentConnection): Promise<Added>
   /** What cannot be written now is written later. */
   remove(connection: PresentConnection): void
   /** Its device says something else about itself. */
@@ -116,8 +126,8 @@ export class PresenceService implements PresenceReader {
     listeners.add(listener)
     if (!this.#following) {
       this.#following = true
-      const following = this.store.follow(({ change, userId }) => {
-        if (change !== 'changed') this.#emit(change, userId)
+      const following = this.store.follow((told) => {
+        if (told.change === 'online' || told.change === 'offline') this.#emit(told.change, told.userId)
       })
       following.catch(this.report)
     }
@@ -146,13 +156,14 @@ export class MemoryPresenceStore implements PresenceStore {
   readonly #users = new Map<string, PresentUser>()
   /** Who is in a room, with their connections in it. */
   readonly #rooms = new Map<string, Map<string, Set<string>>>()
+  readonly #roomsOf = new Map<string, Set<string>>()
   readonly #standing = new Map<string, Set<string>>()
   readonly #listeners: Array<(change: UserChange) => void> = []
   #toldMembers: (change: MemberChange) => void = () => {}
 
   constructor(private readonly graceMs: number) {}
 
-  async add(connection: PresentConnection): Promise<readonly string[]> {
+  async add(connection: PresentConnection): Promise<Added> {
     const { id, userId } = connection
     const known = this.#users.get(userId)
     clearTimeout(known?.leaving)
@@ -164,12 +175,14 @@ export class MemoryPresenceStore implements PresenceStore {
       known.connections.set(id, connection)
       this.#tell('changed', userId)
     }
-    return [...(this.#standing.get(userId) ?? [])]
+    return { standing: [...(this.#standing.get(userId) ?? [])], replaces: false }
   }
 
   remove({ id, userId }: PresentConnection): void {
     const known = this.#users.get(userId)
     if (known?.connections.delete(id) !== true) return
+    for (const room of this.#roomsOf.get(id) ?? []) this.exit(room, { id, userId })
+    this.#roomsOf.delete(id)
     this.#tell('changed', userId)
     if (known.connections.size > 0) return
     known.leaving = setTimeout(() => {
@@ -186,13 +199,16 @@ export class MemoryPresenceStore implements PresenceStore {
   }
 
   enter(room: string, { id, userId }: PresentConnection): void {
+    if (this.#users.get(userId)?.connections.has(id) !== true) return
     const users = this.#rooms.get(room) ?? new Map<string, Set<string>>()
     const connections = users.get(userId) ?? new Set<string>()
     this.#rooms.set(room, users.set(userId, connections.add(id)))
+    this.#roomsOf.set(id, (this.#roomsOf.get(id) ?? new Set()).add(room))
     if (connections.size === 1) this.#toldMembers({ change: 'joined', room, userId })
   }
 
-  exit(room: string, { id, userId }: PresentConnection): void {
+  exit(room: string, { id, userId }: Pick<PresentConnection, 'id' | 'userId'>): void {
+    this.#roomsOf.get(id)?.delete(room)
     const users = this.#rooms.get(room)
     const connections = users?.get(userId)
     if (connections?.delete(id) !== true || connections.size > 0) return
@@ -220,7 +236,7 @@ export class MemoryPresenceStore implements PresenceStore {
   }
 
   async devices(userId: string): Promise<PresentDevice[]> {
-    return [...(this.#users.get(userId)?.connections.values() ?? [])].map(({ device }) => device)
+    return unique([...(this.#users.get(userId)?.connections.values() ?? [])].map(({ device }) => device))
   }
 
   async members(room: string): Promise<string[]> {
@@ -247,11 +263,16 @@ export class MemoryPresenceStore implements PresenceStore {
   }
 
   /** Later, so that a connection on its way in is in when a listener sends something to it. */
-  #tell(change: UserChange['change'], userId: string): void {
+  #tell(change: keyof PresenceEvents | 'changed', userId: string): void {
     setImmediate(() => {
       for (const listener of this.#listeners) listener({ change, userId })
     })
   }
+}
+
+/** A device that changes over to a new connection has two for a moment: the later counts. */
+export function unique(devices: readonly PresentDevice[]): PresentDevice[] {
+  return [...new Map(devices.map((device) => [device.id, device])).values()]
 }
 
 /** A text is iterable, too, and would be taken for the users of its letters. */

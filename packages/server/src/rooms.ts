@@ -108,6 +108,11 @@ function parseRoomName(name: string): { kind: string; wireId: string } | undefin
   }
 }
 
+/** Whether it is a room of a contract, such as those whose members are known. */
+export function isContractRoom(name: string): boolean {
+  return parseRoomName(name) !== undefined
+}
+
 function invalidRoom(kind: unknown, reason = 'the id does not match'): RealtimeError {
   const shown = typeof kind === 'string' ? JSON.stringify(kind.slice(0, 64)) : typeof kind
   return new RealtimeError('INVALID_PAYLOAD', `Not a room: ${shown}: ${reason}`, { data: { issues: [{ path: ['id'], message: reason }] } })
@@ -217,7 +222,7 @@ export class Rooms<User extends BaseUser> {
 
   #moved(name: string, socketId: string, move: 'enter' | 'exit'): void {
     const connection = this.connections.get(socketId)
-    if (connection !== undefined && parseRoomName(name) !== undefined) this.presence[move](name, connection.present)
+    if (connection !== undefined && isContractRoom(name)) this.presence[move](name, connection.present)
   }
 
   #tellMembers({ room: name, userId, change }: MemberChange): void {

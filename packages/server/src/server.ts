@@ -7,7 +7,7 @@ import { type Namespace, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
 import { attachTo, closeServer } from './attachment.js'
 import type { ClusterNode } from './cluster.js'
-import { type CloseReason, type Connection, Connections } from './connection.js'
+import { type CloseReason, type Connection, Connections, REPLACED } from './connection.js'
 import type { Middleware, Report } from './context.js'
 import { Delivery } from './delivery.js'
 import { Dispatcher } from './dispatch.js'
@@ -349,7 +349,8 @@ class Realtime<User extends BaseUser> {
     })
     const replaced = this.#connections.add(connection)
     socket.emit('authenticated', connection.session)
-    replaced?.close({ code: 'REPLACED', reason: 'The same device has connected again' })
+    replaced?.close(REPLACED)
+    if (connection.replaces) this.#peers.replace(connection)
     connection.open()
   }
 

@@ -11,6 +11,7 @@ import { withTimeout } from './time.js'
 export type VisibleRule<User> = (request: { readonly user: User; readonly userId: string }) => boolean | Promise<boolean>
 
 const FOLLOWING_MS = 1_000
+const RETRY_MS = 1_000
 
 interface Watcher {
   readonly userIds: Set<string>
@@ -40,14 +41,21 @@ export class Watching<User extends BaseUser> {
   async watch(payload: unknown, connection: Connection<User>): Promise<PresenceNotice> {
     const userIds = readUserIds(payload)
     await Promise.all(userIds.map((userId) => this.#authorize(userId, connection)))
+    const known = new Set(this.#watchers.get(connection)?.userIds)
     const watcher = this.#register(userIds, connection)
     watcher.asking++
     try {
-      this.#following ??= this.store.follow(({ userId }) => this.#changed(userId))
+      this.#following ??= this.store.follow((told) => {
+        if (told.change === 'missed') for (const userId of [...this.#byUser.keys()]) this.#changed(userId)
+        else this.#changed(told.userId)
+      })
       await withTimeout(FOLLOWING_MS, this.#following, () => new RealtimeError('UNAVAILABLE', 'Presence cannot be reached now'))
       return { users: await Promise.all(userIds.map((userId) => this.#read(userId))) }
     } catch (error) {
-      this.#unregister(userIds, connection)
+      this.#unregister(
+        userIds.filter((userId) => !known.has(userId)),
+        connection,
+      )
       throw error
     } finally {
       setImmediate(() => this.#answered(watcher, connection)) // once the answer is out
@@ -135,7 +143,11 @@ export class Watching<User extends BaseUser> {
     if (!this.#byUser.has(userId)) return
     const isReading = this.#reading.has(userId)
     this.#reading.set(userId, isReading)
-    if (!isReading) this.#tell(userId).catch((error: unknown) => this.report(error, { userId }))
+    if (isReading) return
+    this.#tell(userId).catch((error: unknown) => {
+      this.report(error, { userId })
+      setTimeout(() => this.#changed(userId), RETRY_MS).unref() // nobody tells of it again
+    })
   }
 
   async #tell(userId: string): Promise<void> {

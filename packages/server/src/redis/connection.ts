@@ -92,7 +92,8 @@ export class Batches {
 export async function answered<T>(command: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Redis did not answer within ${SILENCE_MS} ms`)), SILENCE_MS)
+    // After a turn that took long, what has come meanwhile is read before it is judged.
+    timer = setTimeout(() => setImmediate(() => reject(new Error(`Redis did not answer within ${SILENCE_MS} ms`))), SILENCE_MS)
   })
   try {
     return await Promise.race([command, late])

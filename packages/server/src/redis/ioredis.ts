@@ -13,7 +13,7 @@ const OPTIONS = {
   maxRetriesPerRequest: 0,
   keyPrefix: '', // the SDK has its own, and the library would put it before channels, too
   connectTimeout: SILENCE_MS,
-  socketTimeout: SILENCE_MS,
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'), // what was the primary is none any more
   retryStrategy: toRetryMs,
 } satisfies RedisOptions
 
@@ -61,7 +61,8 @@ class StandaloneConnection implements RedisConnection {
 
   ping(): void {
     for (const client of [this.publisher, this.listener]) {
-      if (client.status === 'ready') client.ping().catch(noop) // that it fails is seen by the connection's end
+      // The library's own timeout would judge a connection by a timer that is late, before it has read what has come.
+      if (client.status === 'ready') answered(client.ping()).catch(() => client.status === 'ready' && client.disconnect(true))
     }
   }
 
@@ -90,6 +91,7 @@ class ClusterConnection implements RedisConnection {
     const { autoResubscribe: _restored, lazyConnect: _lazy, retryStrategy: clusterRetryStrategy, ...redisOptions } = OPTIONS
     this.#cluster = cluster.duplicate([], {
       shardedSubscribers: true,
+      keyPrefix: '',
       lazyConnect: true,
       enableOfflineQueue: false,
       clusterRetryStrategy,
@@ -121,7 +123,9 @@ class ClusterConnection implements RedisConnection {
   }
 
   ping(): void {
-    for (const node of this.#cluster.nodes('master')) if (node.status === 'ready') node.ping().catch(noop)
+    for (const node of this.#cluster.nodes('master')) {
+      if (node.status === 'ready') answered(node.ping()).catch(() => node.status === 'ready' && node.disconnect(true))
+    }
   }
 
   watch(watcher: ConnectionWatcher): void {

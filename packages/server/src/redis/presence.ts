@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { isObject, type PresentDevice, RealtimeError } from '@org/realtime-contracts/wire'
-import type { MemberChange, PresenceStore, PresentConnection, UserChange } from '../presence.js'
+import { type Added, type MemberChange, type PresenceEvents, type PresenceStore, type PresentConnection, type UserChange, unique } from '../presence.js'
 import type { RedisBus } from './bus.js'
 import { BEAT, DROP, ENROL, EVENTS, LEAVE, POSITION, PUT, type Script } from './scripts.js'
 
@@ -20,6 +20,7 @@ interface Held {
   /** The incarnation that it is stored under, if it is. */
   node: string | undefined
   standing: readonly string[]
+  replaces: boolean
   work: Promise<void> | undefined
 }
 
@@ -44,6 +45,8 @@ export class RedisPresenceStore implements PresenceStore {
   #registering: Promise<void> | undefined
   readonly #timer: NodeJS.Timeout
   #takesPart = false
+  /** Whether the last sign of life was taken. */
+  #isAlive = false
   #closed = false
 
   constructor(
@@ -58,7 +61,7 @@ export class RedisPresenceStore implements PresenceStore {
 
   /** Whether those who follow hear of every change from now on. */
   get isUp(): boolean {
-    return this.#follower.isUp
+    return this.#follower.isUp && (!this.#takesPart || this.#isAlive)
   }
 
   /** Takes part in it; a process without sockets only reads. */
@@ -67,16 +70,27 @@ export class RedisPresenceStore implements PresenceStore {
     this.#tick()
   }
 
-  async add(connection: PresentConnection): Promise<readonly string[]> {
-    const held: Held = { connection, rooms: new Set(), gone: false, touched: new Set(), certain: false, node: undefined, standing: [], work: undefined }
+  async add(connection: PresentConnection): Promise<Added> {
+    const held: Held = {
+      connection,
+      rooms: new Set(),
+      gone: false,
+      touched: new Set(),
+      certain: false,
+      node: undefined,
+      standing: [],
+      replaces: false,
+      work: undefined,
+    }
     this.#held.set(connection.id, held)
     try {
       await this.#settle(held)
     } catch (error) {
-      this.remove(connection) // the command may have run
+      if (wasNotRun(error)) this.#held.delete(connection.id)
+      else this.remove(connection)
       throw error
     }
-    return held.standing
+    return { standing: held.standing, replaces: held.replaces }
   }
 
   remove({ id }: PresentConnection): void {
@@ -126,7 +140,7 @@ export class RedisPresenceStore implements PresenceStore {
   }
 
   async devices(userId: string): Promise<PresentDevice[]> {
-    return toTexts(await this.#command('HVALS', this.#key(`user:${userId}`))).flatMap(toDevice)
+    return unique(toTexts(await this.#command('HVALS', this.#key(`user:${userId}`))).flatMap(toDevice))
   }
 
   async members(room: string): Promise<string[]> {
@@ -184,7 +198,13 @@ export class RedisPresenceStore implements PresenceStore {
     this.#follower.read()
     if (!this.#takesPart) return
     this.#beating ??= this.#beat()
-      .catch((error: unknown) => this.report(error))
+      .then(() => {
+        this.#isAlive = true
+      })
+      .catch((error: unknown) => {
+        this.#isAlive = false
+        this.report(error)
+      })
       .finally(() => {
         this.#beating = undefined
       })
@@ -249,7 +269,9 @@ export class RedisPresenceStore implements PresenceStore {
     for (;;) {
       const node = await this.#incarnation()
       if (isSettled(held, node)) {
-        if (held.gone) this.#held.delete(held.connection.id)
+        if (!held.gone) return
+        this.#held.delete(held.connection.id)
+        await this.#tellLost(held)
         return
       }
       const answer = await (held.gone ? this.#drop(held, node) : this.#put(held, node))
@@ -268,10 +290,11 @@ export class RedisPresenceStore implements PresenceStore {
     for (const room of wanted) held.touched.add(room)
     const answer = await this.#run(PUT, node, id, userId, JSON.stringify(device), entered.length, ...entered, ...exited)
     if (!Array.isArray(answer)) return answer
-    const [standing, first, last] = answer
+    const [standing, first, last, replaces] = answer
     held.certain = device === held.connection.device // it may say something else by now
     held.touched = wanted
     held.standing = toTexts(standing)
+    held.replaces = Number(replaces) === 1
     for (const room of toTexts(first)) this.#toldMembers({ change: 'joined', room, userId })
     for (const room of toTexts(last)) this.#toldMembers({ change: 'left', room, userId })
     return undefined
@@ -284,6 +307,14 @@ export class RedisPresenceStore implements PresenceStore {
     forgetStored(held)
     for (const room of toTexts(answer[0])) this.#toldMembers({ change: 'left', room, userId })
     return undefined
+  }
+
+  /** It went with an older incarnation: whether somebody has told of that, or it was lost with all of the state, nobody knows. */
+  async #tellLost({ touched, connection: { userId } }: Held): Promise<void> {
+    for (const room of touched) {
+      const isIn = Number(await this.#command('HEXISTS', this.#key(`room:${room}`), userId)) === 1
+      if (!isIn) this.#toldMembers({ change: 'left', room, userId })
+    }
   }
 
   #tellLeft(pairs: unknown): void {
@@ -305,6 +336,8 @@ function isSettled({ gone, certain, node: storedUnder, touched, rooms }: Held, n
   if (gone) return storedUnder !== node
   return storedUnder === node && certain && touched.size === rooms.size && [...rooms].every((room) => touched.has(room))
 }
+
+type TellableChange = keyof PresenceEvents | 'changed'
 
 /** Follows the events of all nodes: each is told once, and what was missed is made good from who is online. */
 class Follower {
@@ -381,10 +414,14 @@ class Follower {
       }
       const texts = toTexts(events)
       for (let index = 0; index + 2 < texts.length; index += 3)
-        this.#take(texts[index] as string, texts[index + 1] as UserChange['change'], texts[index + 2] as string) // as the script answers
+        this.#take(texts[index] as string, texts[index + 1] as TellableChange, texts[index + 2] as string) // as the script answers
       more = texts.length > 0
     }
-    if (this.#verifyAtMs !== undefined && Date.now() >= this.#verifyAtMs) await this.#verify()
+    if (this.#verifyAtMs !== undefined && Date.now() >= this.#verifyAtMs) {
+      await this.#verify()
+      this.#verifyAtMs = undefined
+      this.#tellAll({ change: 'missed' })
+    }
   }
 
   /** From here on; who is online already is not told. */
@@ -418,10 +455,10 @@ class Follower {
     this.#epoch = epoch
     this.#position = '0-0'
     this.#verifyAtMs = Date.now() + this.options.leaseMs + this.options.graceMs
+    this.#tellAll({ change: 'missed' })
   }
 
   async #verify(): Promise<void> {
-    this.#verifyAtMs = undefined
     const known = [...this.#online]
     await this.#scan((userId) => this.#tell('online', userId))
     for (let start = 0; start < known.length; start += 1000) {
@@ -442,19 +479,32 @@ class Follower {
     } while (cursor !== '0')
   }
 
-  #take(id: string, change: UserChange['change'], userId: string): void {
+  #take(id: string, change: TellableChange, userId: string): void {
     this.#position = id
     this.#tell(change, userId)
   }
 
+  #tellAll(change: UserChange): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+
   /** What is so already is no change. */
-  #tell(change: UserChange['change'], userId: string): void {
+  #tell(change: TellableChange, userId: string): void {
     if (change !== 'changed' && this.#online.has(userId) === (change === 'online')) return
     if (change === 'online') this.#online.add(userId)
     if (change === 'offline') this.#online.delete(userId)
-    for (const listener of this.#listeners) listener({ change, userId })
+    this.#tellAll({ change, userId })
   }
 }
+
+/** Whether the failure says that Redis has not done it: what was sent without an answer may have run. */
+function wasNotRun(error: unknown): boolean {
+  const cause = error instanceof RealtimeError ? error.cause : error
+  return cause instanceof Error && (REFUSALS.has(cause.name) || REFUSALS.has(cause.constructor.name) || cause.message.startsWith("Stream isn't writeable"))
+}
+
+// Of ioredis, and of redis.
+const REFUSALS: ReadonlySet<string> = new Set(['ReplyError', 'ErrorReply', 'SimpleError', 'BlobError', 'ClientOfflineError', 'ClientClosedError'])
 
 function unavailable(cause: unknown): never {
   throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'Redis cannot be reached, or refuses', { cause })

@@ -54,7 +54,8 @@ export class Questions {
     try {
       const parts = toParts(rooms, except)
       asked.untold = parts.length
-      await Promise.all(parts.map((part) => this.#publish(part, id, task, asked)))
+      await Promise.race([Promise.all(parts.map((part) => this.#publish(part, id, task, asked))), finished])
+      if (asked.untold > 0) throw unreachable()
       await finished
     } finally {
       clearTimeout(timer)
@@ -81,7 +82,7 @@ export class Questions {
   async #publish({ channel, rooms, except }: ReturnType<typeof toParts>[number], id: number, task: unknown, asked: Asked): Promise<void> {
     const question: Question = { type: QUESTION, uid: this.uid, id, audience: { rooms, except }, task }
     const heard = await this.bus.publish(channel === undefined ? this.channels.all : this.channels.ofRoom(channel), JSON.stringify(question))
-    if (heard === undefined) throw new RealtimeError('UNAVAILABLE', 'Redis cannot be reached: the other nodes were not told')
+    if (heard === undefined) throw unreachable()
     asked.untold--
     asked.missing += heard
     settle(asked)
@@ -102,6 +103,10 @@ export class Questions {
     asked.missing--
     settle(asked)
   }
+}
+
+function unreachable(): RealtimeError {
+  return new RealtimeError('UNAVAILABLE', 'Redis cannot be reached: the other nodes were not told')
 }
 
 /** Answers may come before Redis has said how many there will be. */

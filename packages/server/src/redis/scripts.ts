@@ -76,18 +76,29 @@ return 'OK'
 
 /**
  * ARGV: node, connection, user, device as JSON, then the number of rooms entered and those, and those left.
- * Answers FENCED, or: the rooms in which the user stands, those where this is the user's first, and those where it was the last.
+ * Answers FENCED, or, for a connection that is new: the rooms in which the user stands, those where this is the user's first, those where it was the last,
+ * and whether another node has a connection of the same device.
  */
 export const PUT = script(
   '',
   `
 local node, connection, user = ARGV[1], ARGV[2], ARGV[3]
 if not alive(node) then return 'FENCED' end
-redis.call('HSET', key('connections:' .. node), connection, user)
+local isNew = redis.call('HSET', key('connections:' .. node), connection, user) == 1
 local changed = redis.call('HGET', key('user:' .. user), node .. ' ' .. connection) ~= ARGV[4]
 redis.call('HSET', key('user:' .. user), node .. ' ' .. connection, ARGV[4])
 arrive(user, changed)
 local first, last = {}, {}
+local standing, replaces = {}, 0
+if isNew then
+  standing = redis.call('SMEMBERS', key('standing:' .. user))
+  local own = cjson.decode(ARGV[4]).id
+  local devices = redis.call('HGETALL', key('user:' .. user))
+  for index = 1, #devices, 2 do
+    local readable, device = pcall(cjson.decode, devices[index + 1])
+    if string.sub(devices[index], 1, #node) ~= node and readable and device.id == own then replaces = 1 end
+  end
+end
 local entered = tonumber(ARGV[5])
 for index = 6, #ARGV do
   local room = ARGV[index]
@@ -95,7 +106,7 @@ for index = 6, #ARGV do
     if enter(node, connection, user, room) then table.insert(first, room) end
   elseif exit(node, connection, user, room) then table.insert(last, room) end
 end
-return { redis.call('SMEMBERS', key('standing:' .. user)), first, last }
+return { standing, first, last, replaces }
 `,
 )
 
@@ -127,7 +138,7 @@ local function forget(node, graceMs, left)
   local held = redis.call('HRANDFIELD', key('connections:' .. node), 500, 'WITHVALUES')
   for index = 1, #held, 2 do
     redis.call('HDEL', key('connections:' .. node), held[index])
-    redis.call('HDEL', key('user:' .. held[index + 1]), node .. ' ' .. held[index])
+    if redis.call('HDEL', key('user:' .. held[index + 1]), node .. ' ' .. held[index]) == 1 then tell('changed', held[index + 1]) end
     depart(held[index + 1], graceMs)
   end
   return redis.call('EXISTS', key('connections:' .. node)) == 0
