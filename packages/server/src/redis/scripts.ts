@@ -127,7 +127,7 @@ local function forget(node, graceMs, left)
   local held = redis.call('HRANDFIELD', key('connections:' .. node), 500, 'WITHVALUES')
   for index = 1, #held, 2 do
     redis.call('HDEL', key('connections:' .. node), held[index])
-    redis.call('HDEL', key('user:' .. held[index + 1]), node .. ' ' .. held[index])
+    if redis.call('HDEL', key('user:' .. held[index + 1]), node .. ' ' .. held[index]) == 1 then tell('changed', held[index + 1]) end
     depart(held[index + 1], graceMs)
   end
   return redis.call('EXISTS', key('connections:' .. node)) == 0
