@@ -198,3 +198,14 @@ test('one who begins to follow and fails half-way begins anew with what is so th
   await until(() => changes.length > 0)
   expect(changes).toEqual(['ada online'])
 })
+
+test('what a node held that ends is told as changed, where its users have other devices', async () => {
+  const { store, other } = shared()
+  await Promise.all([store.add(connectionOf('ada', 'phone')), other.add(connectionOf('ada', 'laptop'))])
+  const changes: UserChange[] = []
+  await other.follow((change) => changes.push(change))
+  await store.close()
+  await until(() => changes.length > 0)
+  expect(changes).toEqual([{ change: 'changed', userId: 'ada' }])
+  expect(await other.devices('ada')).toEqual([{ id: 'laptop' }])
+})

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { collect, startServer, until } from './harness.js'
+import { collect, signToken, startServer, until } from './harness.js'
 
 test('a user is online with the first device and offline after the last, told once each', async () => {
   const server = await startServer()
@@ -64,4 +64,30 @@ describe('a wrong question', () => {
     await expect(presence.members('nope' as 'group', 'x')).rejects.toMatchObject({ code: 'INVALID_PAYLOAD' })
     expect(() => presence.on('nope' as 'online', () => {})).toThrow(TypeError)
   })
+})
+
+test('a client that goes while it is let in is not online for ever', async () => {
+  let asked = 0
+  let answer = (): void => {}
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  const revocations = {
+    revoke: async () => {},
+    revokedBefore: async (subjects: readonly string[]) => {
+      asked++
+      await answered
+      return subjects.map(() => undefined)
+    },
+  }
+  const server = await startServer({ revocations })
+  const { presence, io } = server.realtime
+  const socket = server.stock({ token: await signToken('ada') })
+  await until(() => asked === 1)
+  socket.disconnect()
+  await until(() => io.engine.clientsCount === 0)
+  answer()
+  await server.client('eve') // by then, what was begun before is done
+  expect(await presence.online(['ada', 'eve'])).toEqual(['eve'])
+  expect(await presence.devices('ada')).toEqual([])
 })

@@ -107,6 +107,7 @@ class Chaos {
     const untilMs = Date.now() + this.#stayMs(random)
     do {
       const client = this.cluster.dial(random.one(this.cluster.nodes), userId, deviceId)
+      if (random.chance(0.05)) void delay(random.between(0, 50)).then(() => this.#leave(client, random)) // mostly while it is let in
       if (!(await client.connected)) {
         await delay(START_OVER_MS)
         continue

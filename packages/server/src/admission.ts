@@ -100,8 +100,7 @@ export class Admission<User extends BaseUser> {
     const auth = socket.handshake.auth
     const handshake = parseHandshake(auth['realtime'])
     const proof = await this.#identify(socket, toToken(auth['token']) ?? bearerToken(socket.handshake.headers.authorization))
-    // One that has gone meanwhile would be counted for ever: its end has been told already.
-    if (socket.conn.readyState !== 'open') throw new RealtimeError('DISCONNECTED', 'The client has gone')
+    refuseGone(socket)
     const device: Device = { id: handshake?.device ?? socket.id }
     const connection = new Connection(socket, device, proof, this.sessionCodec, this.limits, this.rates)
     this.connections.expect(connection)
@@ -116,7 +115,7 @@ export class Admission<User extends BaseUser> {
       // Asked once it can be found: what is revoked from here on closes it.
       await this.#refuseRevoked(proof)
       await this.#enter(connection)
-      refuseEnded(connection)
+      refuseOver(connection)
       return connection
     } catch (error) {
       remove()
@@ -177,9 +176,15 @@ export class Admission<User extends BaseUser> {
   }
 }
 
-/** @throws RealtimeError where it was closed on its way in. */
-function refuseEnded({ ended }: { readonly ended: { readonly code: string; readonly reason: string } | undefined }): void {
+/** @throws RealtimeError where it was closed on its way in, or has gone. */
+function refuseOver({ ended, socket }: { readonly ended: { readonly code: string; readonly reason: string } | undefined; readonly socket: Socket }): void {
   if (ended !== undefined) throw new RealtimeError(ended.code, ended.reason)
+  refuseGone(socket)
+}
+
+/** One that is kept after it has gone is kept for ever: its end has been told already. @throws RealtimeError */
+function refuseGone(socket: Socket): void {
+  if (socket.conn.readyState !== 'open') throw new RealtimeError('DISCONNECTED', 'The client has gone')
 }
 
 /** What a client is refused with while the server closes. */
