@@ -105,7 +105,6 @@ export class Admission<User extends BaseUser> {
     const connection = new Connection(socket, device, proof, this.sessionCodec, this.limits, this.rates)
     this.connections.expect(connection)
     const remove = (): void => {
-      connection.goneAway()
       this.connections.remove(connection)
       this.presence.remove(connection.present)
     }
@@ -129,7 +128,7 @@ export class Admission<User extends BaseUser> {
     const { socket, user, device, present } = connection
     try {
       await socket.join([userRoom(user.userId), deviceRoom(device.id)])
-      refuseEnded(connection)
+      refuseOver(connection)
       const { standing, replaces } = await this.presence.add(present)
       connection.isPresent = true
       connection.replaces = replaces

@@ -106,11 +106,6 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     return this.#ended
   }
 
-  /** Its transport has ended while it was on its way in: nobody lets it in then. */
-  goneAway(): void {
-    this.#ended ??= { code: 'DISCONNECTED', reason: 'The client has gone' }
-  }
-
   /** It is in, unless it was closed on its way. */
   open(): void {
     this.#open = true
