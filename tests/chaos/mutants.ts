@@ -229,8 +229,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what a fenced node writes is taken',
     file: 'redis/scripts.ts',
-    find: "if not alive(node) then return 'FENCED' end\nredis.call('HSET'",
-    replace: "redis.call('HSET'",
+    find: "if not alive(node) then return 'FENCED' end\nlocal isNew",
+    replace: 'local isNew',
     scene: pausedNode,
   },
   {
