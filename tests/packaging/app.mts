@@ -4,7 +4,8 @@ import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
 import { type ClientToServerEvents, defineContract, type ServerToClientEvents, toManifest } from '@org/realtime-contracts'
 import { contract as orgContract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
-import { createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
+import { createRealtimeEmitter, createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
+import { redisCluster } from '@org/realtime-server/redis'
 import * as z from 'zod'
 
 export const contract = defineContract({
@@ -16,13 +17,16 @@ export const contract = defineContract({
   session: z.object({ role: z.string() }),
 })
 
-const { port, path, cors, jwt: key } = optionsFromEnv(process.env)
+const { port, path, cors, jwt: key, redisUrl } = optionsFromEnv(process.env)
+const cluster = redisCluster({ url: redisUrl })
 const realtime = createRealtimeServer(contract, {
   path,
   cors,
   authenticate: jwt({ ...key, claims: z.object({ role: z.string() }), user: ({ sub, role }) => ({ userId: sub, role }) }),
   rooms: { group: { authorize: ({ user, id }) => user.role === id } },
+  cluster,
 })
+createRealtimeEmitter(contract, { cluster }).toUser('ada').emit('note', { text: 'x' })
 realtime.on('take', ({ payload, user, fail }) => {
   if (user.role !== 'admin') throw fail('GONE')
   realtime.toUser(user.userId).emit('note', { text: payload.id })

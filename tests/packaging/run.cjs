@@ -4,9 +4,11 @@ const { createRealtimeClient, RealtimeError } = require('@org/realtime-client')
 const { RealtimeError: SameError } = require('@org/realtime-contracts')
 const { contract } = require('@org/realtime-contracts/events')
 const { createRealtimeServer } = require('@org/realtime-server')
+const { redisCluster } = require('@org/realtime-server/redis')
 
 async function main() {
   assert.equal(RealtimeError, SameError)
+  assert.throws(() => redisCluster({}), TypeError)
   const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
   realtime.on('notification:mark_read', () => ({ success: true }))
   const { port } = await realtime.listen(0)

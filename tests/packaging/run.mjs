@@ -5,8 +5,10 @@ import { RealtimeError as SameError } from '@org/realtime-contracts'
 import { contract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
 import { createRealtimeServer } from '@org/realtime-server'
+import { redisCluster } from '@org/realtime-server/redis'
 
 assert.equal(RealtimeError, SameError)
+assert.throws(() => redisCluster({}), TypeError)
 const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
 realtime.on('notification:mark_read', () => ({ success: true }))
 const { port } = await realtime.listen(0)
