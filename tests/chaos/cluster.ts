@@ -358,9 +358,8 @@ export class Cluster {
   async #begin(): Promise<void> {
     this.#observer = await this.#fork('observer')
     await Promise.all(Array.from({ length: this.options.nodes }, () => this.startNode()))
-    await this.#ready([this.#observer, ...this.nodes])
+    await this.#ready([this.#observer, ...this.nodes]) // the observer is when it hears of every change
     this.#monitor = setInterval(() => void this.#ping(), PING_MS)
-    await this.#untilFollowed()
   }
 
   async #fork(role: Setup['role']): Promise<Member> {
@@ -386,22 +385,6 @@ export class Cluster {
 
   async #ready(members: readonly Member[]): Promise<void> {
     for (const member of members) while ((await member.ask({ ask: 'ready' })) !== true) await delay(POLL_MS)
-  }
-
-  /** Nothing says that the observer has begun to follow but that it tells of someone. */
-  async #untilFollowed(): Promise<void> {
-    const node = this.nodes[0] as Member // there is one
-    for (let number = 0; this.transitions === 0; number++) {
-      const client = this.dial(node, `first-${number}`, 'd')
-      await client.connected
-      await delay(POLL_MS)
-      client.leave()
-      await delay(this.graceMs)
-    }
-    await delay(this.graceMs + 4 * sweepOf(this.leaseMs))
-    this.connections.splice(0) // those that it did not tell of
-    this.#observer.told.splice(0)
-    for (const { told } of this.nodes) told.splice(0)
   }
 
   #lose({ name }: Member): void {
