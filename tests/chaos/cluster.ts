@@ -356,9 +356,10 @@ export class Cluster {
   }
 
   async #begin(): Promise<void> {
-    this.#observer = await this.#fork('observer')
     await Promise.all(Array.from({ length: this.options.nodes }, () => this.startNode()))
-    await this.#ready([this.#observer, ...this.nodes]) // the observer is when it hears of every change
+    await this.#ready(this.nodes)
+    this.#observer = await this.#fork('observer') // one that was there before the state would look for what it missed
+    await this.#ready([this.#observer]) // when it hears of every change
     this.#monitor = setInterval(() => void this.#ping(), PING_MS)
   }
 

@@ -142,6 +142,21 @@ const emptiedRedis: Scene = {
   },
 }
 
+/** Between that and the next sign of life of a node, it does not know that it has been forgotten. */
+const flushedRedis: Scene = {
+  name: 'Redis is emptied, and users come at once',
+  nodes: 2,
+  act: async (stage) => {
+    for (let round = 0; round < 4; round++) {
+      await stage.cluster.flush()
+      const clients = await Promise.all([0, 1, 0, 1].map((node, index) => stage.come(`user-${round}-${index}`, node)))
+      await delay(stage.cluster.leaseMs / 2)
+      await stage.leave(...clients.slice(1))
+    }
+    await stage.quiet()
+  },
+}
+
 const rooms: Scene = {
   name: 'rooms are left',
   nodes: 2,
@@ -231,7 +246,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'redis/scripts.ts',
     find: "if not alive(node) then return 'FENCED' end\nlocal isNew",
     replace: 'local isNew',
-    scene: pausedNode,
+    scene: flushedRedis,
   },
   {
     name: 'a node with a new incarnation does not register again',
@@ -277,7 +292,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ]
 
-export const SCENES: readonly Scene[] = [returning, twoDevices, killedNode, pausedNode, hungRedis, emptiedRedis, rooms]
+export const SCENES: readonly Scene[] = [returning, twoDevices, killedNode, pausedNode, hungRedis, emptiedRedis, flushedRedis, rooms]
 
 /** What the checker says of a scene; on the sources as they are, unless others are given. */
 export async function play({ nodes, leaseMs = 1_000, act }: Scene, source: string = SOURCE): Promise<Verdict> {
