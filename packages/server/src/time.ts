@@ -8,7 +8,7 @@ export function delay(ms: number): Promise<void> {
 export async function atMost(ms: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
+    timer = setTimeout(resolve, Math.max(ms, 0))
   })
   await Promise.race([work, late])
   clearTimeout(timer)
