@@ -13,7 +13,7 @@ const SLACK_MS = 1_000
 
 export interface Mutant {
   readonly name: string
-  readonly file: 'redis/scripts.ts' | 'redis/presence.ts'
+  readonly file: 'redis/scripts.ts' | 'redis/presence.ts' | 'redis/follower.ts'
   readonly find: string
   readonly replace: string
   readonly scene: Scene
@@ -271,14 +271,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what is so already is told again',
-    file: 'redis/presence.ts',
+    file: 'redis/follower.ts',
     find: "    if (change !== 'changed' && this.#online.has(userId) === (change === 'online')) return\n",
     replace: '',
     scene: emptiedRedis,
   },
   {
     name: 'who left while Redis was away is never told of',
-    file: 'redis/presence.ts',
+    file: 'redis/follower.ts',
     find: "        if (Number(found[index]) === 0) this.#tell('offline', userId)",
     replace: '',
     scene: emptiedRedis,
