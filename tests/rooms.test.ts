@@ -250,7 +250,7 @@ test('a rule that never answers is INTERNAL after a time, and holds up nothing a
   const [group, team] = await Promise.allSettled([client.join('group', 'g'), client.join('team', 'red')])
   expect(group).toMatchObject({ status: 'rejected', reason: { code: 'INTERNAL' } })
   expect(team).toMatchObject({ status: 'fulfilled' })
-  expect(server.errors.map(String)).toEqual(['Error: authorize took longer than 50 ms'])
+  expect(server.errors.map(String)).toEqual(['Error: rooms.group.authorize took longer than 50 ms'])
 })
 
 describe('two joins of one room at the same time, one of which is given up', () => {

@@ -13,7 +13,9 @@ const Since = z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(t
 const contract = defineContract({
   name: 'watching',
   version: '1.0.0',
+  serverToClient: { note: z.object({ text: z.string() }) },
   presence: z.object({ status: z.enum(['active', 'away']), since: Since.optional() }),
+  rooms: { group: z.string(), team: z.string() },
 })
 
 let redis: RedisServer
@@ -24,12 +26,17 @@ beforeAll(async () => {
 afterAll(() => redis?.stop())
 
 const hidden = new Set(['ghost'])
+const secret = new Set(['secret'])
 
 async function start(prefix?: string) {
   const realtime = createRealtimeServer(contract, {
     authenticate: ({ token }) => ({ userId: token ?? 'nobody' }),
     presence: { graceMs: 50, visible: ({ user, userId }) => user.userId !== 'stranger' && !hidden.has(userId) },
-    limits: { watchedUsers: 3 },
+    rooms: {
+      group: { authorize: () => true, authorizeWatch: ({ user, id }) => user.userId !== 'stranger' && !secret.has(id) },
+      team: { authorize: () => true, members: 'visible' },
+    },
+    limits: { watchedUsers: 3, roomsPerConnection: 2 },
     ...(prefix !== undefined && { cluster: redisCluster({ url: redis.url, prefix, leaseMs: 1_000 }) }),
   })
   const { port } = await realtime.listen(0, '127.0.0.1')
@@ -107,6 +114,49 @@ describe.each([
     await until(() => watch.users.get('eve')?.online === true)
   })
 
+  test('a client sees who is in a room without being in it, as they come and go, and hears nothing else of it', async () => {
+    const { a, b } = await startPair()
+    const [ada, eve, bob] = [await a.client('ada'), await b.client('eve'), await a.client('bob')]
+    const held = await eve.join('group', '42')
+    const watch = await ada.presence.watchRoom('group', '42')
+    expect(watch.members).toEqual(['eve'])
+    expect(held.members).toBeUndefined() // those in it are not shown to each other
+    await bob.join('group', '42')
+    await until(() => watch.members?.length === 2)
+    expect(watch.members).toEqual(['eve', 'bob'])
+    await held.leave()
+    await until(() => watch.members?.length === 1)
+    expect(await a.realtime.presence.members('group', '42')).toEqual(['bob'])
+    const notes = [ada, bob].map((client) => collect<{ text: string }>((add) => client.on('note', add)))
+    b.realtime.toRoom('group', '42').emit('note', { text: 'inside' })
+    await until(() => notes[1]?.length === 1)
+    b.realtime.toAll().emit('note', { text: 'all' })
+    await until(() => notes.every((heard) => heard.at(-1)?.text === 'all'))
+    expect(notes[0]).toEqual([{ text: 'all' }])
+    await watch.stop()
+    expect(watch.members).toBeUndefined()
+    bob.close()
+    const again = await ada.presence.watchRoom('group', '42')
+    await until(() => again.members?.length === 0)
+  })
+
+  test('a room is watched again after a reconnect, and no change falls beside its snapshot', async () => {
+    const { a, b } = await startPair()
+    const [ada, eve] = [await a.client('ada'), await b.client('eve')]
+    for (let round = 0; round < 10; round++) {
+      const coming = eve.join('group', 'g')
+      const watch = await ada.presence.watchRoom('group', 'g')
+      const room = await coming
+      await until(() => watch.members?.length === 1)
+      await Promise.all([room.leave(), watch.stop()])
+    }
+    const watch = await ada.presence.watchRoom('group', 'g')
+    for (const socket of a.realtime.io.of('/').sockets.values()) socket.conn.close()
+    await until(() => watch.members === undefined)
+    await eve.join('group', 'g')
+    await until(() => watch.members?.length === 1)
+  })
+
   test('no change falls between the snapshot and what follows it', async () => {
     const { a, b } = await startPair()
     const ada = await a.client('ada')
@@ -145,6 +195,36 @@ test('who may not be seen is not, and a wrong question is refused', async () => 
   expect(await rejection(ada.presence.watch(['a b']))).toMatchObject({ code: 'INVALID_PAYLOAD' })
   expect(await rejection(ada.presence.watch(['1', '2', '3', '4']))).toMatchObject({ code: 'RATE_LIMITED', data: { limit: 'watchedUsers' } })
   expect(await rejection(ada.presence.set({ status: 'gone' as never }))).toMatchObject({ code: 'INVALID_PAYLOAD' })
+})
+
+test('a room is watched by who its rule lets, and is none of those that a client is in', async () => {
+  const { realtime, client } = await start()
+  const [ada, stranger] = [await client('ada'), await client('stranger')]
+  expect(await rejection(stranger.presence.watchRoom('group', '42'))).toMatchObject({ code: 'FORBIDDEN' })
+  expect(await rejection(ada.presence.watchRoom('group', 'secret'))).toMatchObject({ code: 'FORBIDDEN' })
+  expect(await rejection(ada.presence.watchRoom('team', '42'))).toMatchObject({ code: 'FORBIDDEN' }) // no rule of its own
+  await ada.presence.watchRoom('group', '42')
+  expect(await realtime.presence.members('group', '42')).toEqual([])
+  await ada.join('group', '42')
+  expect(await rejection(ada.join('group', '43'))).toMatchObject({ code: 'RATE_LIMITED', data: { limit: 'roomsPerConnection' } })
+  await ada.leave('group', '42')
+  expect(await realtime.presence.members('group', '42')).toEqual([])
+})
+
+test('a room that may no longer be watched is not once the token is renewed', async () => {
+  const { client } = await start()
+  const [ada, eve] = [await client('ada'), await client('eve')]
+  const watch = await ada.presence.watchRoom('group', '42')
+  const errors = collect<{ code: string; data: unknown }>((add) => ada.on('error', add))
+  secret.add('42')
+  onTestFinished(() => void secret.delete('42'))
+  await ada.reauthenticate()
+  await until(() => errors.length === 1)
+  expect(errors).toMatchObject([{ code: 'FORBIDDEN', data: { kind: 'group', id: '42' } }])
+  expect(watch.members).toBeUndefined()
+  await eve.join('group', '42')
+  await eve.presence.set({ status: 'away' }) // by then it would have been told
+  expect(watch.members).toBeUndefined()
 })
 
 test('a user who may no longer be seen is not once the token is renewed', async () => {

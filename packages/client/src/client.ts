@@ -36,7 +36,7 @@ import { type ConnectionOptions, createConnection, onAbort, type Status } from '
 import { addTo, createListeners, type Listener } from './listeners.js'
 import { createPresence, type PresenceWatch } from './presence.js'
 import { control, DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './requests.js'
-import { createRooms, type Room } from './rooms.js'
+import { createRooms, type Room, type RoomWatch } from './rooms.js'
 import { createStream } from './stream.js'
 
 export type RealtimeClientOptions = ConnectionOptions
@@ -131,6 +131,11 @@ export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
      * @throws RealtimeError `FORBIDDEN` where one of them may not be seen, or as `request`.
      */
     watch(userIds: Iterable<string> & object, options?: RequestOptions): Promise<PresenceWatch<PresenceMeta<C, V>>>
+    /**
+     * Watches who is in a room, without being in it, where the server lets this client.
+     * @throws RealtimeError `FORBIDDEN` where it does not, or as `request`.
+     */
+    watchRoom<K extends RoomKind<C>>(kind: K, id: RoomId<C, K, V>, options?: RequestOptions): Promise<RoomWatch<K, RoomId<C, K, V>>>
     /** Says something about this device, also after a reconnect, until it says something else. @throws RealtimeError `INVALID_PAYLOAD`, or as `request`. */
     set(meta: PresenceMeta<C, V>, options?: RequestOptions): Promise<void>
   }
@@ -169,6 +174,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     onAuthenticated(wire) {
       adopt(wire)
       rooms.connected(true)
+      watchedRooms.connected(true)
       presence.connected()
       tell('authenticated', session)
     },
@@ -176,22 +182,31 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
       const payload = args[0]
       if (event === 'error') {
         const error = fromWireError(payload, 'INTERNAL', (payload as ErrorNotice | undefined)?.event)
-        if (error.event === CONTROL.join) rooms.forget(error.data as RoomAddress) // the server took this client out
+        // The server took this client out.
+        if (error.event === CONTROL.join) rooms.forget(error.data as RoomAddress)
+        if (error.event === CONTROL.watch) watchedRooms.forget(error.data as RoomAddress)
         tell(event, error)
       } else if (event === '$presence') {
         if ('users' in (payload as object)) presence.change(payload as PresenceNotice)
-        else rooms.change(payload as MembersNotice)
+        else {
+          rooms.change(payload as MembersNotice)
+          watchedRooms.change(payload as MembersNotice)
+        }
       } else if (event[0] === '$') tell(event, payload)
       else answers.receive(event, args)
     },
     onError: (error) => tell('error', error),
     onStatus() {
-      if (status() !== 'connected') rooms.connected(false)
+      if (status() !== 'connected') {
+        rooms.connected(false)
+        watchedRooms.connected(false)
+      }
       callAll(subscribers)
     },
   })
   const { status, close, deviceId } = connection
-  const rooms = createRooms(connection, border, listeners)
+  const rooms = createRooms(connection, border, listeners, CONTROL.join, CONTROL.leave)
+  const watchedRooms = createRooms(connection, border, listeners, CONTROL.watch, CONTROL.unwatch)
   const presence = createPresence(connection, border, listeners)
   const answers = createAnswers(border.serverToClient, listeners)
 
@@ -236,7 +251,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     reauthenticate,
     join: rooms.join,
     leave: rooms.leave,
-    presence: { watch: presence.watch, set: presence.set },
+    presence: { watch: presence.watch, watchRoom: watchedRooms.join, set: presence.set },
     handle: answers.handle,
     close,
 

@@ -11,4 +11,4 @@ export {
 export type { ConnectionOptions, Status } from './connection.js'
 export type { PresenceWatch } from './presence.js'
 export type { RequestOptions } from './requests.js'
-export type { Room } from './rooms.js'
+export type { Room, RoomWatch } from './rooms.js'

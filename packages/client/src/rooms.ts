@@ -1,4 +1,4 @@
-import { CONTROL, type JoinAnswer, type MembersNotice, type RealtimeError, type RoomAddress } from '@org/realtime-contracts/wire'
+import type { JoinAnswer, MembersNotice, RealtimeError, RoomAddress } from '@org/realtime-contracts/wire'
 import type { ClientBorder } from './border.js'
 import type { Connection } from './connection.js'
 import { addTo, type Listener, type Listeners } from './listeners.js'
@@ -16,10 +16,17 @@ export interface Room<Kind extends string = string, Id = unknown> {
   leave(): Promise<void>
 }
 
+/** A room whose members this client watches, until `stop()`; watched again by itself after a reconnect. */
+export interface RoomWatch<Kind extends string = string, Id = unknown> extends Omit<Room<Kind, Id>, 'leave'> {
+  stop(): Promise<void>
+}
+
 /** One room on the wire, however many hold it. */
 interface JoinedRoom {
   readonly address: RoomAddress
   readonly listeners: Set<Listener>
+  /** What changes while an answer is under way, for each that is: the answer may be from before. */
+  readonly early: Set<MembersNotice[]>
   /** Who is in it, or about to be. */
   holders: number
   /** Whether the server has let this client in, and must be asked again after a reconnect. */
@@ -30,8 +37,8 @@ interface JoinedRoom {
 // Rooms that are joined again at a time.
 const WORKERS = 16
 
-/** The rooms that a client is in. */
-export function createRooms(connection: Connection, border: ClientBorder, { callAll, tell }: Listeners) {
+/** The rooms that a client is in, or watches: what it asks the server says which. */
+export function createRooms(connection: Connection, border: ClientBorder, { callAll, tell }: Listeners, enterEvent: string, exitEvent: string) {
   const rooms = new Map<string, JoinedRoom>()
   let queue: JoinedRoom[] = [] // to be joined again
 
@@ -46,14 +53,21 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
     if (room) set(room)
   }
 
-  async function enter(address: RoomAddress, options?: RequestOptions): Promise<readonly string[] | undefined> {
-    const answer = await control(connection, CONTROL.join, address, options)
-    return (answer as JoinAnswer | undefined)?.members // only the server of the SDK answers it
+  async function enter(room: JoinedRoom, options?: RequestOptions): Promise<void> {
+    const changes: MembersNotice[] = []
+    room.early.add(changes)
+    try {
+      const answer = (await control(connection, enterEvent, room.address, options)) as JoinAnswer | undefined // only the server of the SDK answers it
+      room.entered = true
+      if (rooms.get(keyOf(room.address)) === room) set(room, answer?.members && changes.reduce(apply, answer.members))
+    } finally {
+      room.early.delete(changes)
+    }
   }
 
   async function exit(address: RoomAddress): Promise<void> {
     try {
-      if (connection.status() === 'connected') await control(connection, CONTROL.leave, address)
+      if (connection.status() === 'connected') await control(connection, exitEvent, address)
     } catch (error) {
       if (connection.status() === 'connected') throw error // else it has left with the connection
     }
@@ -65,8 +79,7 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
    */
   async function enterAgain(room: JoinedRoom): Promise<number | undefined> {
     try {
-      const members = await enter(room.address)
-      if (rooms.get(keyOf(room.address)) === room) set(room, members)
+      await enter(room)
     } catch (thrown) {
       const error = thrown as RealtimeError // enter() throws nothing else
       const { limit, retryAfterMs } = Object(error.data)
@@ -98,10 +111,10 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
   return {
     forget,
 
-    async join(kind: string, id: unknown, options?: RequestOptions): Promise<Room> {
+    async join(kind: string, id: unknown, options?: RequestOptions): Promise<Room & RoomWatch> {
       const address = { kind, id: border.encodeRoomId(kind, id) as string }
       const key = keyOf(address)
-      const room = rooms.get(key) ?? { address, listeners: new Set(), holders: 0 }
+      const room = rooms.get(key) ?? { address, listeners: new Set(), early: new Set(), holders: 0 }
       rooms.set(key, room)
       room.holders++
       let released: Promise<void> | undefined
@@ -111,14 +124,13 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
         if (sent) await exit(address)
       }
       try {
-        const members = await enter(address, options)
-        room.entered = true
-        if (rooms.get(key) === room) set(room, members)
+        await enter(room, options)
       } catch (error) {
         // Where nobody waits for the answer any more, the server may still let this client in.
         release((error as RealtimeError).origin === 'local').catch(() => {})
         throw error
       }
+      const leave = (): Promise<void> => (released ??= release(true))
       return {
         kind,
         id,
@@ -126,7 +138,8 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
           return room.members
         },
         subscribe: (listener) => addTo(room.listeners, listener),
-        leave: () => (released ??= release(true)),
+        leave,
+        stop: leave,
       }
     },
 
@@ -145,15 +158,17 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
       else for (const room of rooms.values()) set(room)
     },
 
-    change({ joined = [], left = [], ...address }: MembersNotice): void {
-      const room = rooms.get(keyOf(address))
-      if (room)
-        set(
-          room,
-          [...new Set([...(room.members ?? []), ...joined])].filter((userId) => !left.includes(userId)),
-        )
+    change(notice: MembersNotice): void {
+      const room = rooms.get(keyOf(notice))
+      if (!room) return
+      for (const changes of room.early) changes.push(notice)
+      if (room.members) set(room, apply(room.members, notice))
     },
   }
+}
+
+function apply(members: readonly string[], { joined = [], left = [] }: MembersNotice): readonly string[] {
+  return [...new Set([...members, ...joined])].filter((userId) => !left.includes(userId))
 }
 
 function keyOf({ kind, id }: RoomAddress): string {

@@ -23,7 +23,7 @@ export interface ErrorNotice extends WireError {
   readonly event?: string
 }
 
-/** A room's members changed, for those in the room, where the room's members are visible. */
+/** A room's members changed: for those in the room, where its members are visible, and for those who watch it. */
 export interface MembersNotice {
   readonly kind: string
   readonly id: string
@@ -65,7 +65,7 @@ export interface RoomAddress {
   readonly id: string
 }
 
-/** What joining a room answers: its members' user ids where the room shows them. */
+/** What joining or watching a room answers: its members' user ids where the room shows them. */
 export interface JoinAnswer {
   readonly members?: string[]
 }

@@ -13,6 +13,7 @@ import { deviceRoom, isContractRoom, userRoom } from './rooms.js'
 const HANDSHAKES_PER_SECOND = 10
 const HANDSHAKES_AT_ONCE = 50
 
+const CHECKS_AT_ONCE = 100
 const OWN_ROOMS = 3 // of the socket, the user and the device
 
 /** Told of a client that was not let in: `error.cause` has the reason, which the client is not told. */
@@ -91,9 +92,15 @@ export class Admission<User extends BaseUser> {
     return connection.session
   }
 
-  /** Closes a connection whose proof has been revoked meanwhile. @throws what the revocation store throws. */
-  async recheck(connection: Connection<User>): Promise<void> {
-    if (await this.revocations.isRevoked(connection.proof)) connection.close(REVOKED)
+  /** Closes what was revoked while this node did not hear of the others. */
+  async recheckAll(): Promise<void> {
+    const connections = this.connections.all()
+    const check = async (): Promise<void> => {
+      for (let connection = connections.pop(); connection !== undefined; connection = connections.pop()) {
+        if (await this.revocations.isRevoked(connection.proof)) connection.close(REVOKED)
+      }
+    }
+    await Promise.all(Array.from({ length: CHECKS_AT_ONCE }, check)).catch((error: unknown) => this.report(error, {}))
   }
 
   async #connect(socket: Socket): Promise<Connection<User>> {

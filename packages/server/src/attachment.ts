@@ -1,11 +1,83 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Server as SocketServer } from 'socket.io'
+import { boundClosing, type Transport } from './transport.js'
 
 const SERVER_EVENTS = ['request', 'upgrade', 'close', 'listening'] as const
 
+// How long a peer may take to agree that a connection is closed.
+const END_MS = 1_000
+
+/** The HTTP server that Socket.IO serves on: the application's, or one of its own. */
+export class Attachment {
+  #detach: (() => void) | undefined
+  #ownServer: HttpServer | undefined
+  #listening: Promise<AddressInfo> | undefined
+
+  constructor(private readonly io: SocketServer) {}
+
+  get isAttached(): boolean {
+    return this.#detach !== undefined
+  }
+
+  /** @throws TypeError for what is no server, and the second time. */
+  attach(server: HttpServer | HttpsServer): void {
+    if (this.isAttached) {
+      throw new TypeError('attach: this realtime server is attached, or listens, already')
+    }
+    if (typeof server !== 'object' || typeof server?.on !== 'function' || typeof server.listen !== 'function') {
+      throw new TypeError(
+        'attach: expected a node:http Server. For Express: attach(createServer(app)); for Fastify: attach(app.server); for Koa: attach(createServer(app.callback()))',
+      )
+    }
+    this.#detach = attachTo(server, `${this.io.path().replace(/\/$/, '')}/`, () => this.io.attach(server))
+    this.io.engine.on('connection', (transport: Transport) => boundClosing(END_MS, transport))
+  }
+
+  /** Has a server that it is attached to listen, and keeps it as its own. */
+  async listen(server: HttpServer, port: number, host: string | undefined): Promise<AddressInfo> {
+    this.#listening = new Promise((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, () => {
+        server.off('error', reject)
+        this.#ownServer = server
+        resolve(server.address() as AddressInfo) // it listens on a port, not on a pipe
+      })
+    })
+    try {
+      return await this.#listening
+    } catch (error) {
+      this.detach() // so that another port can be tried
+      throw error
+    }
+  }
+
+  /** Resolves when it listens, or has failed to: who asked for that has been told. */
+  async settled(): Promise<void> {
+    await this.#listening?.catch(() => {})
+  }
+
+  detach(): void {
+    this.#detach?.()
+    this.#detach = undefined
+  }
+
+  async close(): Promise<void> {
+    await closeServer(this.#ownServer)
+  }
+}
+
+/** @throws TypeError */
+export function checkPort(port: number): void {
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new TypeError(`listen: port must be a whole number from 0 to 65535; got ${String(port)}`)
+  }
+}
+
 /** Lets Socket.IO onto a server. @returns what takes it off again, and ends what it still holds open there. */
-export function attachTo(server: HttpServer | HttpsServer, path: string, attach: () => void): () => void {
+function attachTo(server: HttpServer | HttpsServer, path: string, attach: () => void): () => void {
   const before = SERVER_EVENTS.map((event) => server.rawListeners(event) as Listener[])
   attach()
   const added = SERVER_EVENTS.map((event, index) => (server.rawListeners(event) as Listener[]).filter((listener) => before[index]?.includes(listener) !== true))
@@ -41,7 +113,7 @@ function restore(server: HttpServer | HttpsServer, event: string, before: readon
 
 type Listener = (...args: unknown[]) => void
 
-export async function closeServer(server: HttpServer | undefined): Promise<void> {
+async function closeServer(server: HttpServer | undefined): Promise<void> {
   if (server?.listening !== true) {
     return
   }

@@ -1,5 +1,5 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { isObject, type JoinAnswer, type MembersNotice, RealtimeError } from '@org/realtime-contracts/wire'
+import { CONTROL, isObject, type JoinAnswer, type MembersNotice, RealtimeError } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Connection, Connections } from './connection.js'
 import type { Device, Report } from './context.js'
@@ -40,6 +40,20 @@ export interface Room {
   readonly id: unknown
   readonly wireId: string
   readonly name: string
+}
+
+/** Where those are who watch a room's members without being in it; no kind of a contract starts with `$`. */
+function toWatched(room: Room): WatchedRoom {
+  return { ...room, name: toName(`$${room.kind}`, encodeURIComponent(room.wireId)), watched: room.name }
+}
+
+/** A room's place for watchers, with the name of the room itself. */
+interface WatchedRoom extends Room {
+  readonly watched: string
+}
+
+function isWatched(room: Room): room is WatchedRoom {
+  return 'watched' in room
 }
 
 /** Names the rooms of one contract. */
@@ -124,6 +138,8 @@ export interface RoomRule<User, Id> {
   readonly authorize: (request: { readonly user: User; readonly device: Device; readonly id: Id }) => boolean | Promise<boolean>
   /** Whether those in a room learn who else is in it. @default 'hidden' */
   readonly members?: 'visible' | 'hidden'
+  /** Who may watch its members without being in it: asked as `authorize` is. Nobody where it is left out. */
+  readonly authorizeWatch?: (request: { readonly user: User; readonly device: Device; readonly id: Id }) => boolean | Promise<boolean>
 }
 
 /** A rule as it is kept: the contract has made sure of the id's type. */
@@ -155,19 +171,19 @@ export class Rooms<User extends BaseUser> {
   /** @throws RealtimeError `FORBIDDEN`, or `INVALID_PAYLOAD` for what is no room. */
   async join(payload: unknown, connection: Connection<User>): Promise<JoinAnswer> {
     const room = this.#read(payload)
-    if (connection.joined().length >= this.maxRooms && !connection.isIn(room)) {
-      connection.allowance.refused()
-      throw rateLimited('roomsPerConnection', `A connection may join at most ${this.maxRooms} rooms; leave one first`)
-    }
-    const rule = await this.#authorize(room, connection)
-    try {
-      await connection.join(room)
-      await this.presence.settled(connection.present)
-      return isVisible(rule) ? { members: await this.members(room.name) } : {}
-    } catch (cause) {
-      await connection.leave(room)
-      throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'The room cannot be joined on all nodes now', { cause })
-    }
+    const rule = await this.#enter(room, connection)
+    return isVisible(rule) ? { members: await this.#membersFor(room, room.name, connection) } : {}
+  }
+
+  /** Who is in a room, and from then on who comes and goes. @throws RealtimeError as {@link join}. */
+  async watch(payload: unknown, connection: Connection<User>): Promise<JoinAnswer> {
+    const room = toWatched(this.#read(payload))
+    await this.#enter(room, connection)
+    return { members: await this.#membersFor(room, room.watched, connection) }
+  }
+
+  async unwatch(payload: unknown, connection: Connection<User>): Promise<void> {
+    await connection.leave(toWatched(this.#read(payload)))
   }
 
   /** @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
@@ -184,8 +200,12 @@ export class Rooms<User extends BaseUser> {
         await connection.leave(room)
         const { code, message } = error instanceof RealtimeError ? error : new RealtimeError('INTERNAL', 'The server failed to authorize this')
         connection.sendError(
-          { code, message: `No longer in the room ${room.kind} ${JSON.stringify(room.wireId)}: ${message}`, data: { kind: room.kind, id: room.wireId } },
-          '$join',
+          {
+            code,
+            message: `No longer ${isWatched(room) ? 'watching' : 'in'} the room ${room.kind} ${JSON.stringify(room.wireId)}: ${message}`,
+            data: { kind: room.kind, id: room.wireId },
+          },
+          isWatched(room) ? CONTROL.watch : CONTROL.join,
         )
       }
     }
@@ -201,21 +221,55 @@ export class Rooms<User extends BaseUser> {
     return this.names.fromWire(typeof kind === 'string' ? kind : '', id)
   }
 
+  async #enter(room: Room, connection: Connection<User>): Promise<RoomRule<User, unknown>> {
+    if (connection.joined().length >= this.maxRooms && !connection.isIn(room)) {
+      connection.allowance.refused()
+      throw rateLimited('roomsPerConnection', `A connection may join or watch at most ${this.maxRooms} rooms; leave one first`)
+    }
+    const rule = await this.#authorize(room, connection)
+    try {
+      await connection.join(room)
+      await this.presence.settled(connection.present)
+      return rule
+    } catch (cause) {
+      throw await this.#leaveFor(cause, room, connection)
+    }
+  }
+
+  async #membersFor(room: Room, name: string, connection: Connection<User>): Promise<string[]> {
+    try {
+      return await this.members(name)
+    } catch (cause) {
+      throw await this.#leaveFor(cause, room, connection)
+    }
+  }
+
+  async #leaveFor(cause: unknown, room: Room, connection: Connection<User>): Promise<RealtimeError> {
+    await connection.leave(room)
+    return cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'The room cannot be joined on all nodes now', { cause })
+  }
+
   async #authorize(room: Room, { user, device }: Connection<User>): Promise<RoomRule<User, unknown>> {
     const rule = this.#rules.get(room.kind)
-    const allowed = rule !== undefined && (await this.#ask(rule, { user, device, id: room.id }))
-    if (!allowed) {
-      throw new RealtimeError('FORBIDDEN', `Not allowed in this room of kind ${JSON.stringify(room.kind)}`)
+    const question = isWatched(room) ? 'authorizeWatch' : 'authorize'
+    if (rule?.[question] === undefined || !(await this.#ask(rule, question, { user, device, id: room.id }, room.kind))) {
+      throw new RealtimeError('FORBIDDEN', `Not allowed ${isWatched(room) ? 'to watch' : 'in'} this room of kind ${JSON.stringify(room.kind)}`)
     }
     return rule
   }
 
-  async #ask(rule: RoomRule<User, unknown>, request: { user: User; device: Device; id: unknown }): Promise<boolean> {
+  async #ask(
+    rule: RoomRule<User, unknown>,
+    question: 'authorize' | 'authorizeWatch',
+    request: { user: User; device: Device; id: unknown },
+    kind: string,
+  ): Promise<boolean> {
     try {
-      const answer = (async () => rule.authorize(request))()
-      return (await withTimeout(this.timeoutMs, answer, () => new Error(`authorize took longer than ${this.timeoutMs} ms`))) === true
+      const answer = (async () => rule[question]?.(request))()
+      const late = (): Error => new Error(`rooms.${kind}.${question} took longer than ${this.timeoutMs} ms`)
+      return (await withTimeout(this.timeoutMs, answer, late)) === true
     } catch (error) {
-      this.report(error, { event: '$join', userId: request.user.userId })
+      this.report(error, { event: question === 'authorize' ? CONTROL.join : CONTROL.watch, userId: request.user.userId })
       throw new RealtimeError('INTERNAL', 'The server failed to authorize this')
     }
   }
@@ -227,9 +281,11 @@ export class Rooms<User extends BaseUser> {
 
   #tellMembers({ room: name, userId, change }: MemberChange): void {
     const room = parseRoomName(name)
-    if (room === undefined || !isVisible(this.#rules.get(room.kind))) return
+    if (room === undefined) return
+    const rule = this.#rules.get(room.kind)
     const notice: MembersNotice = { kind: room.kind, id: room.wireId, [change]: [userId] }
-    this.namespace.to(name).except(userRoom(userId)).emit('$presence', notice)
+    if (isVisible(rule)) this.namespace.to(name).except(userRoom(userId)).emit('$presence', notice)
+    if (rule?.authorizeWatch !== undefined) this.namespace.to(toWatched({ ...room, id: undefined, name }).name).emit('$presence', notice)
   }
 }
 
@@ -243,6 +299,9 @@ function checkRule<User>(kind: string, rule: AnyRoomRule<User> | undefined, kind
   }
   if (typeof rule?.authorize !== 'function') {
     throw new TypeError(`rooms.${kind}: expected { authorize: ({ user, id }) => boolean }; a kind that nobody may join is left out`)
+  }
+  if (rule.authorizeWatch !== undefined && typeof rule.authorizeWatch !== 'function') {
+    throw new TypeError(`rooms.${kind}: authorizeWatch must be a function; a kind that nobody may watch has none`)
   }
   if (rule.members !== undefined && rule.members !== 'visible' && rule.members !== 'hidden') {
     throw new TypeError(`rooms.${kind}: members must be 'visible' or 'hidden'`)

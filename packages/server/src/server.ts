@@ -2,10 +2,10 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Contract, SessionFields } from '@org/realtime-contracts'
-import { CONTROL, type DisconnectNotice, RealtimeError } from '@org/realtime-contracts/wire'
+import { CONTROL, type DisconnectNotice, isObject, RealtimeError } from '@org/realtime-contracts/wire'
 import { type Namespace, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
-import { attachTo, closeServer } from './attachment.js'
+import { Attachment, checkPort } from './attachment.js'
 import type { ClusterNode } from './cluster.js'
 import { type CloseReason, type Connection, Connections, REPLACED } from './connection.js'
 import type { Middleware, Report } from './context.js'
@@ -23,12 +23,10 @@ import { toReport } from './report.js'
 import { MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
 import { RoomNames, Rooms } from './rooms.js'
 import { atMost, delay } from './time.js'
-import { boundClosing, endUnused, type Transport, watchBuffer } from './transport.js'
+import { endUnused, watchBuffer } from './transport.js'
 import { Watching } from './watching.js'
 
 const FLUSH_MS = 1_000
-// How long a peer may take to agree that a connection is closed.
-const END_MS = 1_000
 const FLUSH_POLL_MS = 10
 
 /**
@@ -45,7 +43,6 @@ export function createRealtimeServer<const C extends Contract, User extends Base
 }
 
 const CLOSING: CloseReason = { code: 'UNAVAILABLE', reason: 'The server is closing', mayReturn: true }
-const CHECKS_AT_ONCE = 100
 const SPREAD_MS = 2 // between two connections, where there is time
 const UNREADABLE: DisconnectNotice = { code: 'INVALID_PAYLOAD', reason: 'What was sent is no packet of Socket.IO, or has too many attachments' }
 
@@ -69,9 +66,7 @@ class Realtime<User extends BaseUser> {
   readonly #delivery: Delivery
   readonly #dispatcher: Dispatcher<User, Connection<User>>
   readonly #admission: Admission<User>
-  #ownServer: HttpServer | undefined
-  #detach: (() => void) | undefined
-  #listening: Promise<AddressInfo> | undefined
+  readonly #attachment: Attachment
   #closing: Promise<void> | undefined
 
   constructor(
@@ -105,6 +100,7 @@ class Realtime<User extends BaseUser> {
       ...toEngineOptions(options, this.#limits, handshakeTimeoutMs, (request) => this.#refuseRequest(request)),
       ...(this.#node !== undefined && { adapter: this.#node.adapter }),
     })
+    this.#attachment = new Attachment(this.io)
     this.#namespace = this.io.of(options.namespace ?? '/')
     this.#presence = this.#node?.presence ?? new MemoryPresenceStore(graceMs)
     this.#names = new RoomNames(contract.codec.rooms, this.#limits.roomIdLength)
@@ -142,14 +138,14 @@ class Realtime<User extends BaseUser> {
       this.#report,
       this.#refused,
     )
-    this.#node?.onUp(() => void this.#closeRevoked())
+    this.#node?.onUp(() => void this.#admission.recheckAll())
     this.presence = new PresenceService(this.#presence, this.#names, contract.codec, (error) => this.#report(error, {}))
     this.#handleControlEvents()
     this.#admitClients()
   }
 
   get ready(): boolean {
-    return this.#detach !== undefined && this.#closing === undefined && this.#node?.isUp !== false
+    return this.#attachment.isAttached && this.#closing === undefined && this.#node?.isUp !== false
   }
 
   use(middleware: Middleware<User>): this {
@@ -196,40 +192,15 @@ class Realtime<User extends BaseUser> {
     if (this.#closing !== undefined) {
       throw new TypeError('attach: this realtime server is closed; make another')
     }
-    if (this.#detach !== undefined) {
-      throw new TypeError('attach: this realtime server is attached, or listens, already')
-    }
-    if (typeof server !== 'object' || typeof server?.on !== 'function' || typeof server.listen !== 'function') {
-      throw new TypeError(
-        'attach: expected a node:http Server. For Express: attach(createServer(app)); for Fastify: attach(app.server); for Koa: attach(createServer(app.callback()))',
-      )
-    }
-    this.#detach = attachTo(server, `${this.io.path().replace(/\/$/, '')}/`, () => this.io.attach(server))
-    this.io.engine.on('connection', (transport: Transport) => boundClosing(END_MS, transport))
+    this.#attachment.attach(server)
     return this
   }
 
   async listen(port: number, host?: string): Promise<AddressInfo> {
-    if (!Number.isInteger(port) || port < 0 || port > 65535) {
-      throw new TypeError(`listen: port must be a whole number from 0 to 65535; got ${String(port)}`)
-    }
+    checkPort(port)
     const server = createServer((_request, response) => response.writeHead(404).end())
     this.attach(server)
-    this.#listening = new Promise((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, host, () => {
-        server.off('error', reject)
-        this.#ownServer = server
-        resolve(server.address() as AddressInfo) // it listens on a port, not on a pipe
-      })
-    })
-    try {
-      return await this.#listening
-    } catch (error) {
-      this.#detach?.()
-      this.#detach = undefined // so that another port can be tried
-      throw error
-    }
+    return this.#attachment.listen(server, port, host)
   }
 
   close({ drainMs = 5_000 }: { drainMs?: number } = {}): Promise<void> {
@@ -240,29 +211,20 @@ class Realtime<User extends BaseUser> {
 
   async #close(drainMs: number): Promise<void> {
     const untilMs = Date.now() + drainMs
-    await this.#listening?.catch(() => {}) // who listens has been told
+    await this.#attachment.settled()
     await this.#drain(drainMs, untilMs)
     await atMost(untilMs - Date.now(), this.#dispatcher.close())
     for (const connection of this.#connections.all()) connection.close(CLOSING)
     await this.#flushed()
     await this.#presence.close()
     this.#connections.close()
-    if (this.#detach !== undefined) {
+    if (this.#attachment.isAttached) {
       this.io.engine.close()
       await this.#namespace.adapter.close()
-      this.#detach()
+      this.#attachment.detach()
     }
     await this.#node?.close()
-    await closeServer(this.#ownServer)
-  }
-
-  /** What was revoked while this node did not hear of the others. */
-  async #closeRevoked(): Promise<void> {
-    const connections = this.#connections.all()
-    const check = async (): Promise<void> => {
-      for (let connection = connections.pop(); connection !== undefined; connection = connections.pop()) await this.#admission.recheck(connection)
-    }
-    await Promise.all(Array.from({ length: CHECKS_AT_ONCE }, check)).catch((error: unknown) => this.#report(error, {}))
+    await this.#attachment.close()
   }
 
   /** One connection after the other, so that not all clients dial elsewhere at once; each is let go when it has its answers. */
@@ -281,7 +243,7 @@ class Realtime<User extends BaseUser> {
   /** Clients must hear why before the transport is gone; one that does not read is not waited for. */
   async #flushed(): Promise<void> {
     const untilMs = Date.now() + FLUSH_MS
-    while (this.#detach !== undefined && this.io.engine.clientsCount > 0 && Date.now() < untilMs) {
+    while (this.#attachment.isAttached && this.io.engine.clientsCount > 0 && Date.now() < untilMs) {
       await delay(FLUSH_POLL_MS)
     }
   }
@@ -367,8 +329,8 @@ class Realtime<User extends BaseUser> {
       await this.#watching.authorizeAgain(connection)
       return session
     })
-    this.#control(CONTROL.watch, (payload, connection) => this.#watching.watch(payload, connection))
-    this.#control(CONTROL.unwatch, (payload, connection) => this.#watching.unwatch(payload, connection))
+    this.#control(CONTROL.watch, (payload, connection) => (isRoom(payload) ? this.#rooms : this.#watching).watch(payload, connection))
+    this.#control(CONTROL.unwatch, (payload, connection) => (isRoom(payload) ? this.#rooms : this.#watching).unwatch(payload, connection))
     this.#control(CONTROL.set, (payload, connection) => this.#watching.set(payload, connection))
   }
 
@@ -383,6 +345,11 @@ class Realtime<User extends BaseUser> {
       next(root.listenerCount('connection') > 0 ? undefined : new Error(`Connect to the namespace ${this.#namespace.name}`))
     })
   }
+}
+
+/** What a client watches: a room's members, or users. */
+function isRoom(payload: unknown): boolean {
+  return isObject(payload) && 'kind' in payload
 }
 
 function checkContract(contract: Contract): void {
