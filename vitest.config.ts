@@ -1,16 +1,38 @@
-import { defaultServerConditions } from 'vite'
-import { defineConfig } from 'vitest/config'
+import { fileURLToPath } from 'node:url'
+import { defaultClientConditions, defaultServerConditions } from 'vite'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 
 // Tests run on the sources; the packed packages are tried by `check`.
-const conditions = ['@org/source', ...defaultServerConditions]
+const SOURCE = '@org/source'
+// The machine is shared: a slow one is not a failure.
+const deadlines = { testTimeout: 30_000, hookTimeout: 30_000 }
+
+/** The hooks in a page that is none: with the React of the tests, or that of another folder. */
+function react(version: string, folder?: string): TestProjectConfiguration {
+  const own = (name: string): string => fileURLToPath(new URL(`${folder}/node_modules/${name}`, import.meta.url))
+  const names = ['react', 'react-dom', '@testing-library/react']
+  const conditions = [SOURCE, ...defaultClientConditions]
+  return {
+    ssr: { resolve: { conditions: [SOURCE, ...defaultServerConditions] } },
+    resolve: { conditions, ...(folder && { alias: names.map((name) => ({ find: new RegExp(`^${name}(?=/|$)`), replacement: own(name) })) }) },
+    test: { name: `react ${version}`, environment: 'jsdom', include: ['tests/react.test.tsx'], ...deadlines },
+  }
+}
 
 export default defineConfig({
-  ssr: { resolve: { conditions } },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
-    // The machine is shared: a slow one is not a failure.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    typecheck: { enabled: true, include: ['packages/*/src/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
+    projects: [
+      {
+        ssr: { resolve: { conditions: [SOURCE, ...defaultServerConditions] } },
+        test: {
+          name: 'node',
+          include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
+          ...deadlines,
+          typecheck: { enabled: true, include: ['packages/*/src/**/*.test-d.{ts,tsx}'], tsconfig: './tsconfig.json' },
+        },
+      },
+      react('19'),
+      react('18', 'tests/react-18'),
+    ],
   },
 })

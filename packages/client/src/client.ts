@@ -37,6 +37,7 @@ import { addTo, createListeners, type Listener } from './listeners.js'
 import { createPresence, type PresenceWatch } from './presence.js'
 import { control, DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './requests.js'
 import { createRooms, type Room, type RoomWatch } from './rooms.js'
+import { type ConnectionState, createState } from './state.js'
 import { createStream } from './stream.js'
 
 export type RealtimeClientOptions = ConnectionOptions
@@ -60,7 +61,8 @@ export interface ClientEvents<C extends Contract, V extends Side> {
   $disconnect: DisconnectNotice
 }
 
-type Listened<C extends Contract, V extends Side, K> = K extends keyof ClientEvents<C, V>
+/** What listeners of an event are given: of the contract, or of the SDK itself. */
+export type EventPayload<C extends Contract, V extends Side, K> = K extends keyof ClientEvents<C, V>
   ? ClientEvents<C, V>[K]
   : K extends ServerEvent<C>
     ? PayloadOf<C['serverToClient'][K], V>
@@ -78,6 +80,8 @@ export interface AnswerContext<E, V extends Side> {
 /** The client side of a contract. With a manifest it works with wire values and leaves validating to the server. */
 export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
   readonly status: Status
+  /** The status, and what a page shows of it. */
+  readonly state: ConnectionState
   /** What the server last said of this client; `undefined` before the first connection. */
   readonly session: Session<C, V> | undefined
   /** Names this client instance across its reconnects. */
@@ -88,9 +92,11 @@ export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
    */
   connect(options?: ConnectOptions): Promise<Session<C, V>>
   /** Calls the listener with every such event. @returns a function that ends it. */
-  on<K extends ServerEvent<C> | keyof ClientEvents<C, V>>(event: K, listener: (payload: Listened<C, V, K>) => unknown): () => void
+  on<K extends ServerEvent<C> | keyof ClientEvents<C, V>>(event: K, listener: (payload: EventPayload<C, V, K>) => unknown): () => void
   /** As `on`, for the next such event only. */
-  once<K extends ServerEvent<C> | keyof ClientEvents<C, V>>(event: K, listener: (payload: Listened<C, V, K>) => unknown): () => void
+  once<K extends ServerEvent<C> | keyof ClientEvents<C, V>>(event: K, listener: (payload: EventPayload<C, V, K>) => unknown): () => void
+  /** The last such event since this user connected; `undefined` before the first, and after `close()`. */
+  latest<K extends ServerEvent<C> | keyof ClientEvents<C, V>>(event: K): EventPayload<C, V, K> | undefined
   /** The events as they come; keeps the newest 1,000 while nobody looks, survives reconnects, ends by `signal` or `close()`. */
   events<K extends ServerEvent<C>>(
     event: K,
@@ -139,7 +145,7 @@ export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
     /** Says something about this device, also after a reconnect, until it says something else. @throws RealtimeError `INVALID_PAYLOAD`, or as `request`. */
     set(meta: PresenceMeta<C, V>, options?: RequestOptions): Promise<void>
   }
-  /** Calls the listener when `status` changes. @returns a function that ends it. */
+  /** Calls the listener when `state` changes. @returns a function that ends it. */
   subscribe(listener: () => void): () => void
   /** Proves again who this is, on the live connection, with a new token of the same user. @throws RealtimeError as `request`; `REVOKED` for another user. */
   reauthenticate(options?: RequestOptions): Promise<Session<C, V>>
@@ -169,9 +175,11 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
   let session: SessionFacts | undefined
 
   const listeners = createListeners()
-  const { on, tell, callAll } = listeners
+  const { on, tell, callAll, latest } = listeners
+  const state = createState(() => callAll(subscribers))
   const connection = createConnection(options ?? {}, source, {
     onAuthenticated(wire) {
+      if (session?.userId !== wire.userId) latest.clear() // it was another user's
       adopt(wire)
       rooms.connected(true)
       watchedRooms.connected(true)
@@ -201,7 +209,8 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
         rooms.connected(false)
         watchedRooms.connected(false)
       }
-      callAll(subscribers)
+      if (status() === 'closed') latest.clear()
+      state.follow(connection)
     },
   })
   const { status, close, deviceId } = connection
@@ -241,6 +250,9 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     get status() {
       return status()
     },
+    get state() {
+      return state.get()
+    },
     get session() {
       return session
     },
@@ -263,6 +275,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     },
 
     once: (event: string, listener: Listener) => on(event, listener, true),
+    latest: (event: string) => latest.get(event),
 
     events(event: string, { signal }: { signal?: AbortSignal } = {}) {
       const offs: Array<() => void> = []

@@ -43,6 +43,8 @@ export interface Connection {
   readonly socket: Socket
   readonly deviceId: string
   status(): Status
+  /** Why it is not connected, where it failed to be. */
+  error(): RealtimeError | undefined
   /** Starts dialling unless it goes on already. */
   open(): void
   close(): void
@@ -116,6 +118,7 @@ export function createConnection(
 
   function authenticated(session: SessionFacts): void {
     status = 'connected' // what is told now may send at once
+    last = undefined
     onAuthenticated(session)
     if (status !== 'connected') return // who was told has closed it
     clearTimeout(timer)
@@ -216,10 +219,12 @@ export function createConnection(
     socket,
     deviceId,
     status: () => status,
+    error: () => end ?? last,
 
     open() {
       if (end || status === 'idle') {
         end = undefined
+        last = undefined
         attempts = 0
         expired = false
         watchWaking('addEventListener', wake)

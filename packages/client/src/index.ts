@@ -5,6 +5,7 @@ export {
   type ConnectOptions,
   createRealtimeClient,
   type EmitOptions,
+  type EventPayload,
   type RealtimeClient,
   type RealtimeClientOptions,
 } from './client.js'
@@ -12,3 +13,4 @@ export type { ConnectionOptions, Status } from './connection.js'
 export type { PresenceWatch } from './presence.js'
 export type { RequestOptions } from './requests.js'
 export type { Room, RoomWatch } from './rooms.js'
+export type { ConnectionState } from './state.js'

@@ -22,6 +22,7 @@ export function addTo(listeners: Set<Listener>, listener: Listener, once?: boole
 /** The application's listeners, by event; where one fails, nobody else does. */
 export function createListeners() {
   const byEvent = new Map<string, Set<Listener>>()
+  const latest = new Map<string, unknown>()
 
   function on(event: string, listener: Listener, once?: boolean): () => void {
     const listeners = byEvent.get(event) ?? new Set()
@@ -30,6 +31,7 @@ export function createListeners() {
   }
 
   function tell(event: string, payload: unknown): void {
+    latest.set(event, payload)
     callAll(byEvent.get(event), payload, event)
   }
 
@@ -55,7 +57,7 @@ export function createListeners() {
     else (globalThis.reportError ?? globalThis.process?.emitWarning)?.(error)
   }
 
-  return { on, tell, callAll, broken }
+  return { on, tell, callAll, broken, latest }
 }
 
 export type Listeners = ReturnType<typeof createListeners>

@@ -10,14 +10,16 @@ export interface Room<Kind extends string = string, Id = unknown> {
   readonly id: Id
   /** The ids of the users in the room, kept up to date; `undefined` where the server does not show them, or this client is not in it now. */
   readonly members: readonly string[] | undefined
-  /** Calls the listener when `members` changes. @returns a function that ends it. */
+  /** Whether this client is in it now: not while it reconnects, nor once the server has taken it out. */
+  readonly joined: boolean
+  /** Calls the listener when `members` or `joined` changes. @returns a function that ends it. */
   subscribe(listener: () => void): () => void
   /** Gives this hold of the room up; the last one to go leaves it. */
   leave(): Promise<void>
 }
 
 /** A room whose members this client watches, until `stop()`; watched again by itself after a reconnect. */
-export interface RoomWatch<Kind extends string = string, Id = unknown> extends Omit<Room<Kind, Id>, 'leave'> {
+export interface RoomWatch<Kind extends string = string, Id = unknown> extends Omit<Room<Kind, Id>, 'leave' | 'joined'> {
   stop(): Promise<void>
 }
 
@@ -31,6 +33,8 @@ interface JoinedRoom {
   holders: number
   /** Whether the server has let this client in, and must be asked again after a reconnect. */
   entered?: boolean
+  /** Whether it is in it now. */
+  inside?: boolean
   members?: readonly string[] | undefined
 }
 
@@ -42,7 +46,8 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
   const rooms = new Map<string, JoinedRoom>()
   let queue: JoinedRoom[] = [] // to be joined again
 
-  function set(room: JoinedRoom, members?: readonly string[]): void {
+  function set(room: JoinedRoom, inside: boolean, members?: readonly string[]): void {
+    room.inside = inside
     room.members = members
     callAll(room.listeners)
   }
@@ -50,7 +55,7 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
   function forget(address: RoomAddress): void {
     const room = rooms.get(keyOf(address))
     rooms.delete(keyOf(address))
-    if (room) set(room)
+    if (room) set(room, false)
   }
 
   async function enter(room: JoinedRoom, options?: RequestOptions): Promise<void> {
@@ -59,7 +64,7 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
     try {
       const answer = (await control(connection, enterEvent, room.address, options)) as JoinAnswer | undefined // only the server of the SDK answers it
       room.entered = true
-      if (rooms.get(keyOf(room.address)) === room) set(room, answer?.members && changes.reduce(apply, answer.members))
+      if (rooms.get(keyOf(room.address)) === room) set(room, true, answer?.members && changes.reduce(apply, answer.members))
     } finally {
       room.early.delete(changes)
     }
@@ -137,6 +142,9 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
         get members() {
           return room.members
         },
+        get joined() {
+          return !!room.inside
+        },
         subscribe: (listener) => addTo(room.listeners, listener),
         leave,
         stop: leave,
@@ -155,14 +163,14 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
     connected(again: boolean): void {
       queue.length = 0
       if (again) enterAllAgain()
-      else for (const room of rooms.values()) set(room)
+      else for (const room of rooms.values()) set(room, false)
     },
 
     change(notice: MembersNotice): void {
       const room = rooms.get(keyOf(notice))
       if (!room) return
       for (const changes of room.early) changes.push(notice)
-      if (room.members) set(room, apply(room.members, notice))
+      if (room.members) set(room, true, apply(room.members, notice))
     },
   }
 }
