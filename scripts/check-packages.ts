@@ -54,8 +54,8 @@ function installConsumer(packed: readonly Packed[]): void {
   const manifest = {
     name: 'consumer',
     private: true,
-    dependencies: { ...ours, zod: '^4.1.0', ioredis: '^6.0.0' },
-    devDependencies: { ...aliases, '@types/node': '^20.19.0' },
+    dependencies: { ...ours, zod: '^4.1.0', ioredis: '^6.0.0', react: '^19.2.0', 'react-dom': '^19.2.0' },
+    devDependencies: { ...aliases, '@types/node': '^20.19.0', '@types/react': '^19.2.0' },
     // They are not published: what they want of each other is beside them.
     pnpm: { overrides: ours },
   }

@@ -1,6 +1,7 @@
 // Type-checked against the packed packages, under several module systems and versions of TypeScript.
 import { createServer } from 'node:http'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
+import { createRealtimeHooks } from '@org/realtime-client/react'
 import { type ClientToServerEvents, defineContract, type ServerToClientEvents, toManifest } from '@org/realtime-contracts'
 import { contract as orgContract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
@@ -48,3 +49,11 @@ export const orgFull = createRealtimeClient(orgContract, { url: 'http://localhos
 export type Down = ServerToClientEvents<typeof orgContract>
 export type Up = ClientToServerEvents<typeof orgContract>
 export const isOurs = (error: unknown): error is RealtimeError => error instanceof RealtimeError
+
+const { RealtimeProvider, useEvent, useRequest } = createRealtimeHooks<typeof client>()
+export const page = () => RealtimeProvider({ client, children: null })
+export function useNotes(show: (text: string) => void) {
+  useEvent('note', ({ text }) => show(text))
+  const { run, error } = useRequest('take')
+  return error?.code === 'GONE' ? undefined : () => run({ id: 'x' })
+}

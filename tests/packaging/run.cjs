@@ -1,6 +1,7 @@
 // Runs the packed packages as CommonJS.
 const assert = require('node:assert/strict')
 const { createRealtimeClient, RealtimeError } = require('@org/realtime-client')
+const { createRealtimeHooks } = require('@org/realtime-client/react')
 const { RealtimeError: SameError } = require('@org/realtime-contracts')
 const { contract } = require('@org/realtime-contracts/events')
 const { createRealtimeServer } = require('@org/realtime-server')
@@ -8,6 +9,7 @@ const { redisCluster } = require('@org/realtime-server/redis')
 
 async function main() {
   assert.equal(RealtimeError, SameError)
+  assert.equal(typeof createRealtimeHooks().useEvent, 'function')
   assert.throws(() => redisCluster({}), TypeError)
   const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
   realtime.on('notification:mark_read', () => ({ success: true }))

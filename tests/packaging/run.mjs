@@ -1,6 +1,7 @@
 // Runs the packed packages as ES modules.
 import assert from 'node:assert/strict'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
+import { createRealtimeHooks } from '@org/realtime-client/react'
 import { RealtimeError as SameError } from '@org/realtime-contracts'
 import { contract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
@@ -8,6 +9,7 @@ import { createRealtimeServer } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
 
 assert.equal(RealtimeError, SameError)
+assert.equal(typeof createRealtimeHooks().useEvent, 'function')
 assert.throws(() => redisCluster({}), TypeError)
 const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
 realtime.on('notification:mark_read', () => ({ success: true }))
