@@ -1,6 +1,7 @@
 import { connect, createServer } from 'node:net'
 import { createRealtimeServer } from '@org/realtime-server'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import { contract } from './contract.js'
 import { collect, createTestClient, heard, rejection, signToken, startServer, TRANSPORTS, testJwt, until } from './harness.js'
 
@@ -45,6 +46,23 @@ test('close does not wait longer than drainMs for a handler, and is one closing 
   await until(() => started.mock.calls.length === 1)
   await Promise.all([server.realtime.close({ drainMs: 10 }), server.realtime.close()])
   expect(await lost).toMatchObject({ code: 'REPLY_LOST' })
+})
+
+test('while a server closes, who is new is answered 503 and who is connected is served', async () => {
+  const server = await startServer({}, 'polling')
+  const asked: Array<() => void> = []
+  server.realtime.on('echo', ({ payload }) => new Promise((resolve) => asked.push(() => resolve(payload))))
+  const client = await server.client('ada')
+  const reply = client.request('echo', { text: 'x' })
+  await until(() => asked.length === 1)
+  const closed = server.realtime.close({ drainMs: 600_000 })
+  const response = await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`)
+  expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1'])
+  const upgrade = await refusedUpgrade(`${server.url}/socket.io/?EIO=4&transport=websocket`)
+  expect(upgrade).toBe(503)
+  asked[0]?.()
+  expect(await reply).toEqual({ text: 'x' })
+  await closed
 })
 
 test('a stock client dials again by itself when the server closes', async () => {
@@ -178,3 +196,10 @@ test('a server that closes gives every request in flight its reply, also those t
   await Promise.all(asking)
   expect(replies).toBeGreaterThan(50)
 })
+
+/** The status that a WebSocket is refused with. */
+function refusedUpgrade(url: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    new WebSocket(url.replace('http', 'ws')).on('unexpected-response', (_request, response) => resolve(response.statusCode)).on('error', () => {})
+  })
+}

@@ -1,4 +1,4 @@
-import type { Server as HttpServer, IncomingMessage } from 'node:http'
+import { type Server as HttpServer, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -9,6 +9,10 @@ const SERVER_EVENTS = ['request', 'upgrade', 'close', 'listening'] as const
 
 // How long a peer may take to agree that a connection is closed.
 const END_MS = 1_000
+const UPGRADE_REFUSED = 'HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n'
+
+/** With the query as Engine.IO has read it. */
+type EngineRequest = IncomingMessage & { readonly _query?: Readonly<Record<string, unknown>> }
 
 /** The HTTP server that Socket.IO serves on: the application's, or one of its own. */
 export class Attachment {
@@ -57,6 +61,16 @@ export class Attachment {
   /** Resolves when it listens, or has failed to: who asked for that has been told. */
   async settled(): Promise<void> {
     await this.#listening?.catch(() => {})
+  }
+
+  /** From now on who is new is answered 503, which sends a load balancer to another node; who is here is served on. */
+  refuseNewcomers(): void {
+    if (!this.isAttached) return
+    this.io.engine.use((request: EngineRequest, response: unknown, next: () => void) => {
+      if (request._query?.['sid'] !== undefined) next()
+      else if (response instanceof ServerResponse) response.writeHead(503, { 'retry-after': '1' }).end()
+      else request.socket.end(UPGRADE_REFUSED) // an upgrade has no response of its own
+    })
   }
 
   detach(): void {

@@ -212,6 +212,7 @@ class Realtime<User extends BaseUser> {
   async #close(drainMs: number): Promise<void> {
     const untilMs = Date.now() + drainMs
     await this.#attachment.settled()
+    this.#attachment.refuseNewcomers()
     await this.#drain(drainMs, untilMs)
     await atMost(untilMs - Date.now(), this.#dispatcher.close())
     for (const connection of this.#connections.all()) connection.close(CLOSING)
