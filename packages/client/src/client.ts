@@ -19,11 +19,13 @@ import type {
 } from '@org/realtime-contracts'
 import {
   CONTROL,
+  type ContractMismatch,
   checkTimeout,
   type DisconnectNotice,
   type ErrorNotice,
   fromWireError,
   type MembersNotice,
+  type OutdatedNotice,
   type PresenceNotice,
   RealtimeError,
   type Result,
@@ -59,6 +61,8 @@ export interface ClientEvents<C extends Contract, V extends Side> {
   error: RealtimeError
   /** The server is about to close the connection, and says why. */
   $disconnect: DisconnectNotice
+  /** The server has a newer version of the contract: of this page there is a newer one, too. Told on every connection, and where it is refused for that. */
+  $outdated: OutdatedNotice
 }
 
 /** What listeners of an event are given: of the contract, or of the SDK itself. */
@@ -210,6 +214,8 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
         watchedRooms.connected(false)
       }
       if (status() === 'closed') latest.clear()
+      const { reason, server } = Object(connection.error()?.data) as Partial<ContractMismatch>
+      if (status() === 'refused' && reason === 'too_old') outdated(server, true)
       state.follow(connection)
     },
   })
@@ -219,9 +225,15 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
   const presence = createPresence(connection, border, listeners)
   const answers = createAnswers(border.serverToClient, listeners)
 
+  function outdated(server: { readonly version: string } | undefined, urgent = false): void {
+    const notice: OutdatedNotice = { urgent, clientVersion: source.version, serverVersion: String(server?.version) }
+    tell('$outdated', notice)
+  }
+
   /** Only the server of the SDK says it. @throws RealtimeError `INVALID_PAYLOAD` where it does not match the contract. */
   function adopt(wire: unknown): SessionFacts {
-    const { success: _, ...facts } = wire as SessionFacts & { success: true }
+    const { success: _, $contract, ...facts } = wire as SessionFacts & { success: true }
+    if ($contract) outdated($contract)
     session = border.decodeSession(facts)
     // Where it fails, the server ends the connection in time, and the next one asks for a token again.
     connection.renewBefore(session.expiresInMs, () => {

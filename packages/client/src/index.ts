@@ -1,4 +1,4 @@
-export { type BuiltInErrorCode, type Issue, RealtimeError, type Result } from '@org/realtime-contracts/wire'
+export { type BuiltInErrorCode, type Issue, type OutdatedNotice, RealtimeError, type Result } from '@org/realtime-contracts/wire'
 export {
   type AnswerContext,
   type ClientEvents,
@@ -10,6 +10,7 @@ export {
   type RealtimeClientOptions,
 } from './client.js'
 export type { ConnectionOptions, Status } from './connection.js'
+export { type ReloadOptions, reloadOutdated } from './outdated.js'
 export type { PresenceWatch } from './presence.js'
 export type { RequestOptions } from './requests.js'
 export type { Room, RoomWatch } from './rooms.js'

@@ -74,6 +74,8 @@ export interface Contract<
   readonly codec: ContractCodec
   /** What crosses the wire, as plain JSON. */
   readonly model: ContractModel
+  /** The contracts that it was merged of: a client of one of them talks to a server of the whole. */
+  readonly parts: readonly Contract[]
 }
 
 export type ContractModel = Readonly<
@@ -144,6 +146,7 @@ export function defineContract<
   return assemble({
     name: definition.name,
     version: definition.version,
+    parts: [],
     serverToClient: (serverToClient ?? {}) as ServerToClient, // left out is the parameter's default
     clientToServer: (clientToServer ?? {}) as ClientToServer,
     rooms: (rooms ?? {}) as Rooms,
@@ -258,6 +261,7 @@ export function mergeContracts<const Parts extends readonly Contract[]>(
   return assemble({
     name: header.name,
     version: header.version,
+    parts,
     serverToClient,
     clientToServer,
     rooms,

@@ -8,6 +8,15 @@ export interface Issue {
   readonly message: string
 }
 
+/** Why the contracts of a client and a server cannot talk. A client that is `too_new` is ahead of a server that is still being updated. */
+export interface ContractMismatch {
+  reason: 'too_old' | 'too_new' | 'wrong_contract'
+  client?: { name: string; version: string }
+  server?: { name: string; version: string }
+  /** How long to wait, in milliseconds, where coming back helps. */
+  retryAfterMs?: number
+}
+
 /** What `error.data` holds, by built-in code. Codes that are not listed here carry no data. */
 export interface BuiltInErrorData {
   INVALID_PAYLOAD: { issues: Issue[] }
@@ -21,7 +30,7 @@ export interface BuiltInErrorData {
   REVOKED: undefined
   DISCONNECTED: undefined
   SLOW_CONSUMER: undefined
-  CONTRACT_MISMATCH: { reason: 'too_old' | 'too_new' | 'wrong_contract' } | undefined
+  CONTRACT_MISMATCH: ContractMismatch | undefined
   UNAVAILABLE: { retryAfterMs: number } | undefined
   REPLACED: undefined
   CONFLICT: undefined
@@ -76,7 +85,7 @@ export class RealtimeError<Code extends string = string, Data = unknown> extends
 
   /** Whether the same attempt may succeed later without anyone changing anything. */
   get retryable(): boolean {
-    return RETRYABLE.includes(this.code)
+    return RETRYABLE.includes(this.code) || (this.data as Partial<ContractMismatch> | undefined)?.reason === 'too_new'
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {

@@ -8,6 +8,16 @@ export interface SessionFacts {
   readonly deviceId: string
   /** How long the token still holds, in milliseconds, where it ends. */
   readonly expiresInMs?: number
+  /** The server's version of the contract, where it is newer than the client's. */
+  readonly $contract?: { readonly version: string }
+}
+
+/** That this client is of an older version than the server. */
+export interface OutdatedNotice {
+  /** Whether the two cannot talk: reload now. Else they can: reload when it suits. */
+  readonly urgent: boolean
+  readonly clientVersion: string
+  readonly serverVersion: string
 }
 
 /** Why the server is about to close this connection. */

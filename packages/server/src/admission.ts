@@ -1,6 +1,7 @@
 import type { ValueCodec } from '@org/realtime-contracts'
 import { findNonJson, isObject, MAX_DEPTH, parseHandshake, RealtimeError, type SessionFacts, toWireError } from '@org/realtime-contracts/wire'
 import type { ExtendedError, Socket } from 'socket.io'
+import type { Compatibility } from './compatibility.js'
 import { Connection, type Connections, REVOKED } from './connection.js'
 import type { Device, Report } from './context.js'
 import { type AuthenticationRequest, type Authenticator, type BaseUser, fault, identify, type Proof, refusal } from './identity.js'
@@ -31,6 +32,7 @@ export class Admission<User extends BaseUser> {
     private readonly revocations: Revocations,
     private readonly connections: Connections<User>,
     private readonly presence: PresenceStore,
+    private readonly compatibility: Compatibility,
     private readonly sessionCodec: ValueCodec | undefined,
     private readonly limits: Limits,
     private readonly rates: ReadonlyMap<string, number>,
@@ -107,9 +109,10 @@ export class Admission<User extends BaseUser> {
     const auth = socket.handshake.auth
     const handshake = parseHandshake(auth['realtime'])
     const proof = await this.#identify(socket, toToken(auth['token']) ?? bearerToken(socket.handshake.headers.authorization))
+    const newer = this.compatibility.check(handshake?.contract) // once it is known who asks
     refuseGone(socket)
     const device: Device = { id: handshake?.device ?? socket.id }
-    const connection = new Connection(socket, device, proof, this.sessionCodec, this.limits, this.rates)
+    const connection = new Connection(socket, device, proof, this.sessionCodec, this.limits, this.rates, newer)
     this.connections.expect(connection)
     const remove = (): void => {
       this.connections.remove(connection)

@@ -58,11 +58,13 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     private readonly sessionCodec: ValueCodec | undefined,
     private readonly limits: Limits,
     rates: ReadonlyMap<string, number>,
+    /** The version of the server's contract, where the client has an older one. */
+    private readonly newerVersion?: string,
   ) {
     this.allowance = new Allowance(limits, rates, () =>
       this.close({ code: 'RATE_LIMITED', reason: 'It went on beyond the limits after having been told', retryAfterMs: ABUSE_RETRY_MS }),
     )
-    this.session = toSession(proof, device, sessionCodec)
+    this.session = toSession(proof, device, sessionCodec, newerVersion)
     this.#proof = proof
     this.present = { id: socket.id, userId: proof.user.userId, device }
     socket.on('disconnect', () => {
@@ -84,7 +86,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
 
   /** A new proof of the same user. @throws TypeError as the constructor; then nothing is changed. */
   renew(proof: Proof<User>): void {
-    this.session = toSession(proof, this.device, this.sessionCodec)
+    this.session = toSession(proof, this.device, this.sessionCodec, this.newerVersion)
     this.#proof = proof
   }
 
@@ -227,6 +229,7 @@ function toSession<User extends BaseUser>(
   { user, expiresAtMs }: Proof<User>,
   device: Device,
   codec: ValueCodec | undefined,
+  newerVersion: string | undefined,
 ): SessionFacts & { readonly success: true } {
   const fields = codec?.encode(user) ?? { ok: true, value: {} }
   if (!fields.ok) {
@@ -239,6 +242,7 @@ function toSession<User extends BaseUser>(
     ...(typeof user.email === 'string' && { email: user.email }),
     deviceId: device.id,
     ...(expiresAtMs !== undefined && { expiresInMs: Math.max(0, Math.round(expiresAtMs - Date.now())) }),
+    ...(newerVersion !== undefined && { $contract: { version: newerVersion } }),
   }
 }
 

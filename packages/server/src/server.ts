@@ -7,6 +7,7 @@ import { type Namespace, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
 import { Attachment, checkPort } from './attachment.js'
 import type { ClusterNode } from './cluster.js'
+import { Compatibility } from './compatibility.js'
 import { type CloseReason, type Connection, Connections, REPLACED } from './connection.js'
 import type { Middleware, Report } from './context.js'
 import { Delivery } from './delivery.js'
@@ -131,6 +132,7 @@ class Realtime<User extends BaseUser> {
       this.#revocations,
       this.#connections,
       this.#presence,
+      new Compatibility(contract),
       contract.codec.session,
       this.#limits,
       toRates(contract, this.#limits),
