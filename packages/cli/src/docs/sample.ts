@@ -1,7 +1,5 @@
 import type { Definitions, JsonSchema } from './json-schema.js'
 
-const MAX_DEPTH = 6
-
 const FORMATS: Readonly<Record<string, string>> = {
   'date-time': '2026-01-31T12:00:00Z',
   date: '2026-01-31',
@@ -15,15 +13,14 @@ const FORMATS: Readonly<Record<string, string>> = {
   hostname: 'example.com',
 }
 
-/** A value as the schema describes it; text of a pattern is only right where the schema has an example. */
-export function toSample(schema: JsonSchema, definitions: Definitions, name = 'text', depth = 0): unknown {
+/** A value as the schema describes it, without what would contain itself; text of a pattern is only right where the schema has an example. */
+export function toSample(schema: JsonSchema, definitions: Definitions, name = 'text', within: readonly string[] = []): unknown {
   const { $ref, examples, const: constant, enum: values, anyOf, oneOf, allOf } = schema
   if (Array.isArray(examples) && examples.length > 0) return examples[0]
   if (constant !== undefined) return constant
   if (values) return values[0]
-  if (depth > MAX_DEPTH) return null
-  const inner = (each: unknown, of = name): unknown => toSample(isSchema(each) ? each : {}, definitions, of, depth + 1)
-  if ($ref) return inner(definitions[$ref.replace('#/definitions/', '')])
+  const inner = (each: unknown, of = name, refs = within): unknown => toSample(isSchema(each) ? each : {}, definitions, of, refs)
+  if ($ref) return within.includes($ref) ? undefined : inner(definitions[$ref.replace('#/definitions/', '')], name, [...within, $ref])
   const [first] = anyOf ?? oneOf ?? []
   if (first !== undefined) return inner(first)
   if (allOf) return Object.assign({}, ...allOf.map((each) => inner(each)))
@@ -53,14 +50,15 @@ function ofType(schema: JsonSchema, inner: Inner, name: string): unknown {
 }
 
 function toObject({ properties = {}, additionalProperties, propertyNames }: JsonSchema, inner: Inner): object {
-  const own = Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, inner(value, key)]))
+  const all = Object.entries(properties).map(([key, value]) => [key, inner(value, key)] as const)
+  const own = Object.fromEntries(all.filter(([, value]) => value !== undefined))
   if (Object.keys(own).length > 0 || !isSchema(additionalProperties)) return own
   return { [String(isSchema(propertyNames) ? inner(propertyNames, 'key') : 'key')]: inner(additionalProperties, 'value') }
 }
 
 function toArray({ items, minItems = 0 }: JsonSchema, inner: Inner, name: string): unknown[] {
   if (Array.isArray(items)) return items.map((item) => inner(item, name))
-  return Array.from({ length: Math.max(minItems, 1) }, () => inner(items ?? {}, name))
+  return Array.from({ length: Math.max(minItems, 1) }, () => inner(items ?? {}, name)).filter((item) => item !== undefined)
 }
 
 function toText({ format, minLength = 0, maxLength = Number.POSITIVE_INFINITY }: JsonSchema, name: string): string {
