@@ -137,7 +137,7 @@ nav ul { list-style: none; margin: 0; padding: 0 } nav li a { display: block; pa
 .deprecated { text-decoration: line-through !important; color: var(--soft) !important }
 main { max-width: 60rem } main > section > h2 { font-size: 1.25rem; margin: 2.5rem 0 0 }
 article { padding: 1.5rem 0 2rem; border-bottom: 1px solid var(--line); scroll-margin-top: 1rem }
-h3 { font-size: 1.125rem; margin: 0 } h4 { font-size: .875rem; margin: 1.25rem 0 .4rem; color: var(--soft) }
+h3 { font-size: 1.125rem; margin: 0 } h3 code { font-size: 1em; font-weight: 600 } h4 { font-size: .875rem; margin: 1.25rem 0 .4rem; color: var(--soft) }
 article p { margin: .5rem 0; max-width: 65ch } .none { color: var(--soft) }
 .badge { margin-left: .6rem; padding: .1rem .5rem; border-radius: 1rem; font-size: .75rem; color: var(--warn); background: var(--warn-back) } .note { color: var(--warn) }
 .optional { color: var(--soft); font-size: .8125rem }
