@@ -24,7 +24,9 @@ export function createHandlerDecorator() {
     }
     const other = eventOf(method)
     if (other !== undefined) {
-      throw new TypeError(`@RealtimeHandler(${JSON.stringify(event)}): ${String(name)} handles ${JSON.stringify(other)} already, and a method handles one event`)
+      throw new TypeError(
+        `@RealtimeHandler(${JSON.stringify(event)}): ${String(name)} handles ${JSON.stringify(other)} already, and a method handles one event`,
+      )
     }
     mark(event)(target, name, descriptor)
     // What Nest itself calls a gateway's or resolver's class: else it would leave out application-wide guards that are request-scoped.

@@ -44,7 +44,9 @@ export function findHandlers(discovery: DiscoveryService, eventOf: EventOf): Fou
   }
   for (const [instance, handler] of astray) {
     if (found.has(instance)) continue // another name of a provider
-    throw new TypeError(`${handler}: put its class itself into the providers of a module. Nest does not find the guards of a controller, or of what useFactory or another token provides`)
+    throw new TypeError(
+      `${handler}: put its class itself into the providers of a module. Nest does not find the guards of a controller, or of what useFactory or another token provides`,
+    )
   }
   return [...found.values()].flat()
 }

@@ -52,7 +52,9 @@ export class RealtimeLifecycle implements OnApplicationBootstrap, OnModuleDestro
   #assertOnly(): void {
     const same = this.discovery.getProviders().filter(({ instance }) => instance instanceof RealtimeLifecycle && instance.eventOf === this.eventOf)
     if (same.length > 1) {
-      throw new TypeError('RealtimeModule: forRoot or forRootAsync was called more than once for this contract. Import it in the root module alone; the server can be injected everywhere')
+      throw new TypeError(
+        'RealtimeModule: forRoot or forRootAsync was called more than once for this contract. Import it in the root module alone; the server can be injected everywhere',
+      )
     }
   }
 

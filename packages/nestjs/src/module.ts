@@ -48,7 +48,9 @@ export function createRealtimeNest<const C extends Contract, User extends BaseUs
 
   class RealtimeServerModule extends ConfigurableModuleClass {}
   Module({
-    providers: [{ provide: Realtime, inject: [MODULE_OPTIONS_TOKEN], useFactory: (options: RealtimeModuleOptions<C, User>) => createServer(contract, options) }],
+    providers: [
+      { provide: Realtime, inject: [MODULE_OPTIONS_TOKEN], useFactory: (options: RealtimeModuleOptions<C, User>) => createServer(contract, options) },
+    ],
     exports: [Realtime, MODULE_OPTIONS_TOKEN],
   })(RealtimeServerModule)
 
@@ -84,7 +86,10 @@ export function createRealtimeNest<const C extends Contract, User extends BaseUs
   return { RealtimeModule, RealtimeHandler: decorate, Realtime } as unknown as RealtimeNest<C, User>
 }
 
-function createServer<C extends Contract, User extends BaseUser & SessionFields<C>>(contract: C, { drainMs, ...options }: RealtimeModuleOptions<C, User>): RealtimeServer<C, User> {
+function createServer<C extends Contract, User extends BaseUser & SessionFields<C>>(
+  contract: C,
+  { drainMs, ...options }: RealtimeModuleOptions<C, User>,
+): RealtimeServer<C, User> {
   if (drainMs !== undefined && !(typeof drainMs === 'number' && drainMs >= 0)) {
     throw new TypeError(`RealtimeModule: drainMs must be a number of milliseconds of 0 or more; got ${String(drainMs)}`) // not only when it closes
   }
