@@ -109,9 +109,9 @@ describe.each(PLATFORMS)('a Nest application on %s', (platform) => {
         return { text: `${payload.text} ${this.database.isOpen}` }
       }
     }
-    const database: DynamicModule = { module: class DatabaseModule {}, global: true, providers: [Database], exports: [Database] }
+    const database = toModule({ providers: [Database], exports: [Database] })
     const { app, client, realtime } = await startNest(
-      { imports: [database, toModule({ imports: [toModule({ providers: [Slow] })] })] },
+      { imports: [toModule({ imports: [database], providers: [Slow] })] },
       { platform, options: { drainMs: 600_000 } },
     )
     app.getHttpServer().once('close', () => order.push('http'))
@@ -203,7 +203,15 @@ describe('a handler', () => {
       canActivate(context: ExecutionContext) {
         const role = this.reflector.getAllAndOverride<string>('role', [context.getHandler(), context.getClass()])
         const ws = context.switchToWs()
-        seen.push([context.getType(), context.getClass(), context.getHandler().name, role, ws.getClient<MiddlewareContext>().event, ws.getData(), ws.getPattern()])
+        seen.push([
+          context.getType(),
+          context.getClass(),
+          context.getHandler().name,
+          role,
+          ws.getClient<MiddlewareContext>().event,
+          ws.getData(),
+          ws.getPattern(),
+        ])
         // As a guard for routes reads it.
         return context.switchToHttp().getRequest<{ user: TestUser }>().user.role === role
       }
@@ -285,7 +293,9 @@ describe('a handler', () => {
     }
     const interceptor: NestInterceptor = {
       intercept: (_host, next: CallHandler): Observable<unknown> =>
-        next.handle().pipe(catchError((error: unknown) => throwError(() => (error instanceof RealtimeError && error.code === 'LOCKED' ? new Missing() : error)))),
+        next
+          .handle()
+          .pipe(catchError((error: unknown) => throwError(() => (error instanceof RealtimeError && error.code === 'LOCKED' ? new Missing() : error)))),
     }
     @Catch(Missing)
     class MissingFilter implements ExceptionFilter {
@@ -445,7 +455,9 @@ describe('what cannot work is said when the application starts', () => {
     @Injectable()
     class Guarded extends Echo {}
     expect(await refusal({ providers: [Guarded] })).toMatch(/Guarded\.echo: .*guard.*request-scoped/)
-    expect(await refusal({ providers: [Echo, { provide: APP_GUARD, useClass: ScopedGuard, scope: Scope.REQUEST }] })).toMatch(/Echo\.echo: .*guard.*request-scoped/)
+    expect(await refusal({ providers: [Echo, { provide: APP_GUARD, useClass: ScopedGuard, scope: Scope.REQUEST }] })).toMatch(
+      /Echo\.echo: .*guard.*request-scoped/,
+    )
   })
 
   test('a handler in a controller, or in what another token or a factory provides', async () => {
@@ -521,7 +533,9 @@ describe('the module', () => {
     await app.init()
     await app.close()
     const other = toModule({ imports: [local, toModule({ controllers: [Page] })] })
-    expect(await rejection(NestFactory.create(other, { logger: false, abortOnError: false }))).toMatchObject({ message: expect.stringMatching(/resolve dependencies of the Page/) })
+    expect(await rejection(NestFactory.create(other, { logger: false, abortOnError: false }))).toMatchObject({
+      message: expect.stringMatching(/resolve dependencies of the Page/),
+    })
   })
 
   test('is one for each contract, and each has its own handlers', async () => {

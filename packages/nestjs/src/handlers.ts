@@ -55,9 +55,8 @@ function isInstance(value: unknown): value is Instance {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) !== null
 }
 
-function isProvidedAsItself(wrapper: Wrapper): boolean {
-  const { constructor } = wrapper.instance as object
-  return wrapper.metatype === constructor && wrapper.host?.providers.get(wrapper.metatype) === wrapper
+function isProvidedAsItself({ instance, metatype, host }: Wrapper): boolean {
+  return metatype === (instance as object).constructor && metatype !== null && host?.providers.get(metatype)?.instance === instance
 }
 
 /** How messages name a handler. */

@@ -55,15 +55,13 @@ export function createRealtimeNest<const C extends Contract, User extends BaseUs
   })(RealtimeServerModule)
 
   // Nest ends global modules last, after the databases that handlers at work need: what closes the server is in a module that is not.
-  class RealtimeModule {
-    static forRoot(options: RealtimeModuleOptions<C, User> & Extras): DynamicModule {
-      return { module: RealtimeModule, imports: [RealtimeServerModule.forRoot(options)] }
-    }
-
-    static forRootAsync(options: ConfigurableModuleAsyncOptions<RealtimeModuleOptions<C, User>> & Extras): DynamicModule {
-      return { module: RealtimeModule, imports: [RealtimeServerModule.forRootAsync(options)] }
-    }
-  }
+  class RealtimeModule {}
+  const withLifecycle = (server: DynamicModule): DynamicModule => ({ module: RealtimeModule, imports: [server] })
+  Object.assign(RealtimeModule, {
+    forRoot: (options: RealtimeModuleOptions<C, User> & Extras) => withLifecycle(RealtimeServerModule.forRoot(options)),
+    forRootAsync: (options: ConfigurableModuleAsyncOptions<RealtimeModuleOptions<C, User>> & Extras) =>
+      withLifecycle(RealtimeServerModule.forRootAsync(options)),
+  })
   Module({
     imports: [DiscoveryModule],
     providers: [
