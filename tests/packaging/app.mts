@@ -4,6 +4,7 @@ import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
 import { type ClientToServerEvents, defineContract, type ServerToClientEvents, toManifest } from '@org/realtime-contracts'
 import { contract as orgContract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
+import { createRealtimeNest } from '@org/realtime-nestjs'
 import { createRealtimeEmitter, createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
 import * as z from 'zod'
@@ -48,3 +49,7 @@ export const orgFull = createRealtimeClient(orgContract, { url: 'http://localhos
 export type Down = ServerToClientEvents<typeof orgContract>
 export type Up = ClientToServerEvents<typeof orgContract>
 export const isOurs = (error: unknown): error is RealtimeError => error instanceof RealtimeError
+
+const nest = createRealtimeNest(contract)
+export const nestModule = nest.RealtimeModule.forRoot({ authenticate: () => ({ userId: 'ada', role: 'admin' }), drainMs: 1000 })
+export const isNote = (realtime: InstanceType<typeof nest.Realtime>): void => realtime.toUser('ada').emit('note', { text: 'x' })
