@@ -1,7 +1,8 @@
 // Packs every package as it would be published, and uses the tarballs as a stranger would: publint, attw, an install into an
-// empty project, a type check under three module systems and three versions of TypeScript, and a run as ESM and as CommonJS.
+// empty project, a type check under three module systems and three versions of TypeScript, and a run as ESM and as CommonJS;
+// and a Nest application of every supported major, as ESM and as CommonJS.
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -27,6 +28,9 @@ function run(command: string, args: readonly string[], cwd = root): string {
   }
 }
 
+const NESTS = ['11', '12']
+const NEST_FORMATS = { commonjs: 'commonjs', esm: 'module' }
+
 interface Packed {
   readonly name: string
   readonly tarball: string
@@ -47,20 +51,57 @@ function checkTarball({ tarball }: Packed): void {
   run('pnpm', ['exec', 'attw', tarball, '--profile', 'node16'])
 }
 
-function installConsumer(packed: readonly Packed[]): void {
+function install(folder: string, packed: readonly Packed[], dependencies: Record<string, string>, devDependencies: Record<string, string>): void {
   const ours = Object.fromEntries(packed.map(({ name, tarball }) => [name, `file:${tarball}`]))
-  const aliases = Object.fromEntries(Object.entries(TYPESCRIPTS).map(([alias, version]) => [alias, `npm:typescript@${version}`]))
-  mkdirSync(consumer, { recursive: true })
+  mkdirSync(folder, { recursive: true })
   const manifest = {
     name: 'consumer',
     private: true,
-    dependencies: { ...ours, zod: '^4.1.0', ioredis: '^6.0.0', react: '^19.2.0', 'react-dom': '^19.2.0' },
-    devDependencies: { ...aliases, '@types/node': '^20.19.0', '@types/react': '^19.2.0' },
+    dependencies: { ...ours, ...dependencies },
+    devDependencies: { '@types/node': '^20.19.0', ...devDependencies },
     // They are not published: what they want of each other is beside them.
     pnpm: { overrides: ours },
   }
-  writeFileSync(join(consumer, 'package.json'), JSON.stringify(manifest, null, 2))
-  run('pnpm', ['install', '--ignore-workspace', '--no-lockfile', '--prefer-offline'], consumer)
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, null, 2))
+  run('pnpm', ['install', '--ignore-workspace', '--no-lockfile', '--prefer-offline'], folder)
+}
+
+function installConsumer(packed: readonly Packed[]): void {
+  const aliases = Object.fromEntries(Object.entries(TYPESCRIPTS).map(([alias, version]) => [alias, `npm:typescript@${version}`]))
+  install(
+    consumer,
+    packed,
+    { zod: '^4.1.0', ioredis: '^6.0.0', react: '^19.2.0', 'react-dom': '^19.2.0', ...toNest('12') },
+    { ...aliases, '@types/react': '^19.2.0' },
+  )
+}
+
+function toNest(major: string): Record<string, string> {
+  const packages = ['common', 'core', 'platform-express'].map((name) => [`@nestjs/${name}`, `^${major}.0.0`])
+  return { ...Object.fromEntries(packages), 'reflect-metadata': '^0.2.2', rxjs: '^7.8.1' }
+}
+
+/** Nest 11 is CommonJS and Nest 12 ES modules; applications of either kind use both. */
+function checkNest(packed: readonly Packed[], major: string): void {
+  const folder = join(cache, `nest${major}`)
+  install(folder, packed, { zod: '^4.1.0', ...toNest(major) }, { typescript: TYPESCRIPTS.typescript6 })
+  for (const [format, type] of Object.entries(NEST_FORMATS)) {
+    const application = join(folder, format)
+    cpSync(join(sources, 'nest'), application, { recursive: true })
+    writeFileSync(join(application, 'package.json'), JSON.stringify({ type }))
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2022',
+      types: ['node'],
+      strict: true,
+      skipLibCheck: true,
+      experimentalDecorators: true,
+      emitDecoratorMetadata: true,
+    }
+    writeFileSync(join(application, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
+    run(process.execPath, [join(folder, 'node_modules/typescript/bin/tsc'), '-p', '.'], application)
+    run(process.execPath, ['app.js'], application)
+  }
 }
 
 function checkTypes(): void {
@@ -89,4 +130,5 @@ packed.forEach(checkTarball)
 installConsumer(packed)
 checkTypes()
 checkRuns()
-console.log('The packed packages install, type-check and run.')
+for (const major of NESTS) checkNest(packed, major)
+console.log('The packed packages install, type-check and run, and so do Nest applications of them.')

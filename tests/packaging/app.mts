@@ -5,6 +5,7 @@ import { createRealtimeHooks } from '@org/realtime-client/react'
 import { type ClientToServerEvents, defineContract, type ServerToClientEvents, toManifest } from '@org/realtime-contracts'
 import { contract as orgContract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
+import { createRealtimeNest } from '@org/realtime-nestjs'
 import { createRealtimeEmitter, createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
 import * as z from 'zod'
@@ -57,3 +58,6 @@ export function useNotes(show: (text: string) => void) {
   const { run, error } = useRequest('take')
   return error?.code === 'GONE' ? undefined : () => run({ id: 'x' })
 }
+const nest = createRealtimeNest(contract)
+export const nestModule = nest.RealtimeModule.forRoot({ authenticate: () => ({ userId: 'ada', role: 'admin' }), drainMs: 1000 })
+export const isNote = (realtime: InstanceType<typeof nest.Realtime>): void => realtime.toUser('ada').emit('note', { text: 'x' })
