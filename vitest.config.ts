@@ -7,7 +7,7 @@ const conditions = ['@org/source', ...defaultServerConditions]
 export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
+    include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts', 'examples/*/src/**/*.test.ts'],
     // The machine is shared: a slow one is not a failure.
     testTimeout: 30_000,
     hookTimeout: 30_000,

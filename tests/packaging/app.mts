@@ -6,6 +6,7 @@ import { contract as orgContract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
 import { createRealtimeEmitter, createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
+import { createTestRealtime, testTokens } from '@org/realtime-testing'
 import * as z from 'zod'
 
 export const contract = defineContract({
@@ -48,3 +49,11 @@ export const orgFull = createRealtimeClient(orgContract, { url: 'http://localhos
 export type Down = ServerToClientEvents<typeof orgContract>
 export type Up = ClientToServerEvents<typeof orgContract>
 export const isOurs = (error: unknown): error is RealtimeError => error instanceof RealtimeError
+
+export async function testIt(): Promise<string> {
+  const app = await createTestRealtime.around(realtime, { tokens: testTokens({ secret: 'x' }) })
+  const alice = await app.connect({ userId: 'alice', role: 'admin' })
+  alice.faults.drop('take').lift()
+  await app[Symbol.asyncDispose]()
+  return (await alice.expectEvent('note', { text: 'x' })).text
+}
