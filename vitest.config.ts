@@ -21,6 +21,7 @@ function react(version: string, folder?: string): TestProjectConfiguration {
 
 export default defineConfig({
   test: {
+<<<<<<< HEAD
     projects: [
       {
         ssr: { resolve: { conditions: [SOURCE, ...defaultServerConditions] } },
@@ -34,5 +35,12 @@ export default defineConfig({
       react('19'),
       react('18', 'tests/react-18'),
     ],
+=======
+    include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts', 'examples/*/src/**/*.test.ts'],
+    // The machine is shared: a slow one is not a failure.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    typecheck: { enabled: true, include: ['packages/*/src/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
+>>>>>>> eabcda3ae1756bb92c8f597f7b8e6e5bb12f40ba
   },
 })

@@ -7,6 +7,7 @@ import { contract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
 import { createRealtimeServer } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
+import { createTestRealtime } from '@org/realtime-testing'
 
 assert.equal(RealtimeError, SameError)
 assert.equal(typeof createRealtimeHooks().useEvent, 'function')
@@ -19,3 +20,9 @@ await client.connect()
 assert.deepEqual(await client.request('notification:mark_read', { notificationId: 'n-1' }), { success: true })
 client.close()
 await realtime.close()
+const app = await createTestRealtime(contract, { setup: (test) => test.on('notification:mark_read', () => ({ success: true })) })
+const ada = await app.connect('ada')
+ada.faults.duplicate('notification:deleted')
+app.realtime.toUser('ada').emit('notification:deleted', { notificationId: 'n-1' })
+await ada.expectEvent('notification:deleted', { notificationId: 'n-1' })
+await app.close()

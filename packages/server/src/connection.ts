@@ -318,6 +318,12 @@ export class Connections<User extends BaseUser> {
     }
   }
 
+  /** As though what the device has proved ended now. */
+  expire(userId: string, deviceId: string): void {
+    for (const connection of this.of(userId, deviceId)) connection.renew({ ...connection.proof, expiresAtMs: Date.now() })
+    this.#closeExpired()
+  }
+
   close(): void {
     clearInterval(this.#sweep)
   }

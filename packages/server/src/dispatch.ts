@@ -62,6 +62,11 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     return typeof event === 'string' && (this.#routes.has(event) || this.#controls.has(event))
   }
 
+  /** Whether no handler is at work. */
+  get isIdle(): boolean {
+    return this.#inFlight === 0
+  }
+
   /** Answers what comes from now on with `UNAVAILABLE`, and resolves once no handler is at work. */
   close(): Promise<void> {
     this.#closing = true

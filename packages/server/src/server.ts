@@ -43,6 +43,9 @@ export function createRealtimeServer<const C extends Contract, User extends Base
   return new Realtime<User>(contract, options as unknown as RealtimeServerOptions<Contract, User>) as unknown as RealtimeServer<C, User>
 }
 
+/** Where `@org/realtime-testing` finds what it needs beside the interface; an application has no use for it. */
+const TESTING = Symbol.for('@org/realtime-server testing')
+
 const CLOSING: CloseReason = { code: 'UNAVAILABLE', reason: 'The server is closing', mayReturn: true }
 const SPREAD_MS = 2 // between two connections, where there is time
 const UNREADABLE: DisconnectNotice = { code: 'INVALID_PAYLOAD', reason: 'What was sent is no packet of Socket.IO, or has too many attachments' }
@@ -148,6 +151,13 @@ class Realtime<User extends BaseUser> {
 
   get ready(): boolean {
     return this.#attachment.isAttached && this.#closing === undefined && this.#node?.isUp !== false
+  }
+
+  get [TESTING]() {
+    return {
+      isIdle: (): boolean => this.#dispatcher.isIdle,
+      expire: (userId: string, deviceId: string): void => this.#connections.expire(userId, deviceId),
+    }
   }
 
   use(middleware: Middleware<User>): this {
