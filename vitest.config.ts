@@ -21,13 +21,12 @@ function react(version: string, folder?: string): TestProjectConfiguration {
 
 export default defineConfig({
   test: {
-<<<<<<< HEAD
     projects: [
       {
         ssr: { resolve: { conditions: [SOURCE, ...defaultServerConditions] } },
         test: {
           name: 'node',
-          include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts', 'examples/*/src/**/*.test.ts'],
           ...deadlines,
           typecheck: { enabled: true, include: ['packages/*/src/**/*.test-d.{ts,tsx}'], tsconfig: './tsconfig.json' },
         },
@@ -35,12 +34,5 @@ export default defineConfig({
       react('19'),
       react('18', 'tests/react-18'),
     ],
-=======
-    include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts', 'examples/*/src/**/*.test.ts'],
-    // The machine is shared: a slow one is not a failure.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    typecheck: { enabled: true, include: ['packages/*/src/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
->>>>>>> eabcda3ae1756bb92c8f597f7b8e6e5bb12f40ba
   },
 })

@@ -52,7 +52,6 @@ export type Down = ServerToClientEvents<typeof orgContract>
 export type Up = ClientToServerEvents<typeof orgContract>
 export const isOurs = (error: unknown): error is RealtimeError => error instanceof RealtimeError
 
-<<<<<<< HEAD
 const { RealtimeProvider, useEvent, useRequest } = createRealtimeHooks<typeof client>()
 export const page = () => RealtimeProvider({ client, children: null })
 export function useNotes(show: (text: string) => void) {
@@ -63,7 +62,6 @@ export function useNotes(show: (text: string) => void) {
 const nest = createRealtimeNest(contract)
 export const nestModule = nest.RealtimeModule.forRoot({ authenticate: () => ({ userId: 'ada', role: 'admin' }), drainMs: 1000 })
 export const isNote = (realtime: InstanceType<typeof nest.Realtime>): void => realtime.toUser('ada').emit('note', { text: 'x' })
-=======
 export async function testIt(): Promise<string> {
   const app = await createTestRealtime.around(realtime, { tokens: testTokens({ secret: 'x' }) })
   const alice = await app.connect({ userId: 'alice', role: 'admin' })
@@ -71,4 +69,3 @@ export async function testIt(): Promise<string> {
   await app[Symbol.asyncDispose]()
   return (await alice.expectEvent('note', { text: 'x' })).text
 }
->>>>>>> eabcda3ae1756bb92c8f597f7b8e6e5bb12f40ba

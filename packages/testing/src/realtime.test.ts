@@ -205,7 +205,7 @@ test("the application's own authenticator takes the tokens that are made for it"
 test('a client of the manifest, or of an older contract, is a client like any other', async () => {
   await using chat = await createTestRealtime(contract, { setup: registerHandlers })
   const page = await chat.connect('alice', { source: toManifest(contract) })
-  const old = defineContract({ name: 'chat', version: '0.9.0', serverToClient: { 'chat:cleared': {} }, clientToServer: { 'chat:clear': {} } })
+  const old = defineContract({ name: 'chat', version: '1.0.0-beta', serverToClient: { 'chat:cleared': {} }, clientToServer: { 'chat:clear': {} } })
   const phone = await chat.connect('alice', { source: old })
   phone.emit('chat:clear')
   await phone.expectEvent('chat:cleared')
