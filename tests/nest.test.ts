@@ -29,13 +29,14 @@ import {
   ValidationPipe,
 } from '@nestjs/common'
 import { APP_FILTER, APP_GUARD, APP_PIPE, NestFactory, Reflector } from '@nestjs/core'
+import { Test } from '@nestjs/testing'
 import { RealtimeError } from '@org/realtime-client'
 import { createRealtimeNest } from '@org/realtime-nestjs'
 import { type MiddlewareContext, optionsFromEnv } from '@org/realtime-server'
 import { catchError, map, type Observable, throwError } from 'rxjs'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { contract } from './contract.js'
-import { rejection, SECRET, type TestUser, TRANSPORTS, testJwt, until } from './harness.js'
+import { createTestClient, rejection, SECRET, signToken, type TestUser, TRANSPORTS, testJwt, until } from './harness.js'
 import { type Context, createNest, PLATFORMS, Realtime, RealtimeHandler, RealtimeModule, startNest, toModule } from './nest.js'
 
 @Injectable()
@@ -591,5 +592,34 @@ describe('the module', () => {
     await until(() => kill.mock.calls.length === 1)
     expect(realtime.ready).toBe(false)
     expect(app.getHttpServer().listening).toBe(false)
+  })
+
+  test("runs in Nest's testing module, with providers of the test's own", async () => {
+    @Injectable()
+    class Store {
+      left(): number {
+        throw new Error('no database')
+      }
+    }
+    @Injectable()
+    class Handlers {
+      constructor(@Inject(Store) private readonly store: Store) {}
+
+      @RealtimeHandler('take')
+      take() {
+        return { left: this.store.left() }
+      }
+    }
+    const imports = [RealtimeModule.forRoot({ authenticate: testJwt() })]
+    const testing = await Test.createTestingModule({ imports, providers: [Store, Handlers] })
+      .overrideProvider(Store)
+      .useValue({ left: () => 7 })
+      .compile()
+    const app = testing.createNestApplication()
+    await app.listen(0, '127.0.0.1')
+    onTestFinished(() => app.close())
+    const client = createTestClient(contract, { url: await app.getUrl(), getToken: () => signToken('ada') })
+    await client.connect()
+    expect(await client.request('take', { id: 'x' })).toEqual({ left: 7 })
   })
 })

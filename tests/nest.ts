@@ -13,7 +13,7 @@ export type Realtime = InstanceType<typeof Realtime>
 export type Context<K extends keyof TestContract['clientToServer'] & string> = ContextOf<TestContract, K, TestUser>
 
 export const PLATFORMS = ['Express', 'Fastify'] as const
-export type Platform = (typeof PLATFORMS)[number]
+type Platform = (typeof PLATFORMS)[number]
 
 export interface NestOptions {
   readonly platform?: Platform
