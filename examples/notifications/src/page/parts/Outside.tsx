@@ -1,0 +1,42 @@
+import { useState } from 'react'
+import { OPERATIONS, perform, toCurl } from '../operations.js'
+import { CopyButton } from './CopyButton.js'
+
+/** What an HTTP route of the application sets off; from here, or with curl from a terminal. */
+export function Outside() {
+  const [operation, setOperation] = useState(OPERATIONS[0])
+  const [answer, setAnswer] = useState<string>()
+  const [isPending, setPending] = useState(false)
+
+  async function run(): Promise<void> {
+    setPending(true)
+    setAnswer(await perform(operation).catch((error: unknown) => `The server cannot be reached (${String(error)})`))
+    setPending(false)
+  }
+
+  return (
+    <section className="card outside" aria-labelledby="outside">
+      <h2 id="outside">From your backend</h2>
+      <fieldset className="operations">
+        <legend className="hidden">What to call</legend>
+        {OPERATIONS.map((each) => (
+          <label key={each.label}>
+            <input type="radio" name="operation" checked={each === operation} onChange={() => setOperation(each)} />
+            <span>{each.label}</span>
+          </label>
+        ))}
+      </fieldset>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys */}
+      <pre className="scroll" tabIndex={0} aria-label="The request, as a curl command">
+        <code>{toCurl(operation)}</code>
+      </pre>
+      <div className="run">
+        <button type="button" className="primary" disabled={isPending} onClick={() => void run()}>
+          Run
+        </button>
+        <CopyButton text={toCurl(operation)} />
+        <output aria-label="Answer">{isPending ? 'Waiting for the answer…' : (answer ?? 'The answer appears here.')}</output>
+      </div>
+    </section>
+  )
+}

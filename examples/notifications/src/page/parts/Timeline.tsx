@@ -1,0 +1,50 @@
+import { useState, useSyncExternalStore } from 'react'
+import { crossings } from '../wire/log.js'
+import { TimelineRow } from './TimelineRow.js'
+
+/** Every event as it crosses the wire, newest first. */
+export function Timeline() {
+  const all = useSyncExternalStore(crossings.subscribe, crossings.get)
+  const [held, setHeld] = useState<typeof all>()
+  const shown = held ?? all
+  return (
+    <section className="card timeline" aria-labelledby="timeline">
+      <div className="part-top">
+        <h2 id="timeline">On the wire</h2>
+        <button type="button" className="small" aria-pressed={held !== undefined} onClick={() => setHeld(held ? undefined : all)}>
+          Pause
+        </button>
+        <button
+          type="button"
+          className="small"
+          onClick={() => {
+            crossings.set([])
+            setHeld(undefined)
+          }}
+        >
+          Clear
+        </button>
+      </div>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys */}
+      <div className="scroll" tabIndex={0} role="region" aria-label="Timeline of events">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">At</th>
+              <th scope="col">Device</th>
+              <th scope="col">Event</th>
+              <th scope="col">Size</th>
+              <th scope="col">Reply</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((crossing) => (
+              <TimelineRow key={crossing.id} crossing={crossing} />
+            ))}
+          </tbody>
+        </table>
+        {shown.length === 0 && <p className="empty">Nothing has crossed yet.</p>}
+      </div>
+    </section>
+  )
+}
