@@ -7,7 +7,7 @@ import { cutConnection } from './wire/tap.js'
 type Kind = 'laptop' | 'phone' | 'tablet'
 
 /** How long a network that was dropped stays away. */
-export const AWAY_MS = 4_000
+export const AWAY_MS = 3_000
 /** Of the token that is put in place of a good one: the client replaces it before it ends. */
 export const SHORT_LIFETIME_S = 6
 
@@ -20,6 +20,8 @@ function createDevice(userId: string, userName: string, kind: Kind) {
   const client = createRealtimeClient(manifest, {
     url: `${location.origin}/?device=${id}`, // for the timeline; the SDK and the server do without
     path,
+    reconnectDelayMs: 500,
+    maxReconnectDelayMs: 1_000, // so that the page shows what happens while somebody looks
     transports: ['websocket'], // its frames are what the timeline shows
     async getToken() {
       if (Date.now() < awayUntilMs) throw new Error('There is no network')

@@ -5,6 +5,7 @@ import { App } from './App.js'
 import './styles/base.css'
 import './styles/layout.css'
 import './styles/device.css'
+import './styles/parts.css'
 import './styles/tools.css'
 
 createRoot(document.getElementById('root')!).render(

@@ -9,10 +9,20 @@ export interface Operation {
 export const OPERATIONS: readonly [Operation, ...Operation[]] = [
   { label: 'Notify Ada', method: 'POST', path: '/api/users/ada/notifications', body: { title: 'Build finished', message: 'All 412 checks are green' } },
   { label: 'Notify Grace', method: 'POST', path: '/api/users/grace/notifications', body: { title: 'Review', message: 'Ada asks for your review' } },
-  { label: 'Notify Katherine', method: 'POST', path: '/api/users/katherine/notifications', body: { title: 'Welcome back', message: 'A mission waits for you' } },
+  {
+    label: 'Notify Katherine',
+    method: 'POST',
+    path: '/api/users/katherine/notifications',
+    body: { title: 'Welcome back', message: 'A mission waits for you' },
+  },
   { label: '500 XP', method: 'POST', path: '/api/users/ada/xp', body: { amount: 500, source: 'weekly_mission' } },
-  { label: 'Achievement', method: 'POST', path: '/api/users/ada/achievements', body: { achievementId: 'ach-002', title: 'Night owl', description: 'Still here' } },
-  { label: 'Rank', method: 'PUT', path: '/api/users/ada/rank', body: { rank: 'Gold' } },
+  {
+    label: 'Achievement',
+    method: 'POST',
+    path: '/api/users/ada/achievements',
+    body: { achievementId: 'ach-002', title: 'Night owl', description: 'Still here' },
+  },
+  { label: 'Promote to Gold', method: 'PUT', path: '/api/users/ada/rank', body: { rank: 'Gold' } },
   { label: 'Leaderboard', method: 'POST', path: '/api/leaderboard' },
   { label: 'Ask to confirm', method: 'POST', path: '/api/users/ada/confirm', body: { question: 'Sign in on a new device?' } },
   { label: 'Mark n-1 as read', method: 'POST', path: '/api/users/ada/notifications/n-1/read' },
@@ -21,14 +31,14 @@ export const OPERATIONS: readonly [Operation, ...Operation[]] = [
 ]
 
 /** The same, for a terminal. */
-export function toCurl({ method, path, body }: Operation): string {
-  const head = `curl -X ${method} ${location.origin}${path}`
+export function toCurl({ method, path, body }: Operation, origin: string): string {
+  const head = `curl -X ${method} ${origin}${path}`
   return body === undefined ? head : `${head} \\\n  -H 'content-type: application/json' \\\n  -d '${JSON.stringify(body)}'`
 }
 
 /** @returns the answer, as curl would print it with its status. */
-export async function perform({ method, path, body }: Operation): Promise<string> {
-  const response = await fetch(path, {
+export async function perform({ method, path, body }: Operation, origin: string): Promise<string> {
+  const response = await fetch(`${origin}${path}`, {
     method,
     ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   })

@@ -2,6 +2,8 @@ import { useState } from 'react'
 import { AWAY_MS, type Device, SHORT_LIFETIME_S, useRequest } from '../devices.js'
 import { ConnectionFacts } from './ConnectionFacts.js'
 
+type Failure = NonNullable<ReturnType<typeof useRequest<'notification:mark_read'>>['error']>
+
 /** What goes wrong sooner or later, on demand. */
 export function Faults({ device }: { readonly device: Device }) {
   const [outcome, setOutcome] = useState('What is pressed here, and what came of it, is in the timeline, too.')
@@ -25,7 +27,7 @@ export function Faults({ device }: { readonly device: Device }) {
   async function sendWrong(): Promise<void> {
     const wrong = { notificationId: 42 } as never // what a page of another build may send
     const result = await markRead(wrong)
-    if (!result.ok) setOutcome(`${result.error.code}: ${result.error.message}`)
+    if (!result.ok) setOutcome(`${result.error.code}: ${describe(result.error)}`)
   }
 
   return (
@@ -35,13 +37,13 @@ export function Faults({ device }: { readonly device: Device }) {
       </div>
       <div className="fault-buttons">
         <button type="button" onClick={drop}>
-          Drop it
+          Drop
         </button>
         <button type="button" onClick={() => void expireToken()}>
-          Expire the token
+          Expire token
         </button>
         <button type="button" onClick={() => void sendWrong()}>
-          Send a bad payload
+          Bad payload
         </button>
         <button type="button" onClick={() => void logOut({ deviceId: device.client.deviceId })}>
           Log out
@@ -51,4 +53,10 @@ export function Faults({ device }: { readonly device: Device }) {
       <ConnectionFacts device={device} />
     </div>
   )
+}
+
+/** The error is a union on its code: with the code, the data is typed. */
+function describe(error: Failure): string {
+  if (error.code !== 'INVALID_PAYLOAD') return error.message
+  return error.data.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
 }

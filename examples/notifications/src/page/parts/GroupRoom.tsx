@@ -46,7 +46,6 @@ export function GroupRoom({ userId, people }: GroupRoomProps) {
           <span className="hidden"> mission control</span>
         </button>
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys */}
       <div className="messages scroll" role="log" tabIndex={0} aria-label="Messages">
         {messages.length === 0 && <p className="empty">{error ? error.message : isWanted ? 'No messages yet. Say something.' : 'You are not in this room.'}</p>}
         {messages.map(({ id, userId: from, text }) => (

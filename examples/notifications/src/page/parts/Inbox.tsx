@@ -23,11 +23,8 @@ export function Inbox({ notifications, heading, onRead, onRemove }: InboxProps) 
         </h3>
       </div>
       {notifications === undefined || notifications.length === 0 ? (
-        <p className="empty">
-          {notifications === undefined ? 'Loading…' : 'Nothing here. What is sent to this user appears at once, on every device.'}
-        </p>
+        <p className="empty">{notifications === undefined ? 'Loading…' : 'Nothing here. What is sent to this user appears at once, on every device.'}</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys
         <ul className="scroll" tabIndex={0} aria-label="Notifications">
           {notifications.map((notification) => (
             <InboxItem key={notification.id} notification={notification} onRead={andFocus(onRead)} onRemove={andFocus(onRemove)} />

@@ -27,7 +27,6 @@ export function Outbox() {
       {sent.length === 0 ? (
         <p className="empty">Nobody was away so far. Notify Katherine: she has no device here.</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys
         <ul className="scroll" tabIndex={0} aria-label="Sent by other means">
           {sent.map(({ id, userId, title, by }) => (
             <li key={id}>

@@ -10,7 +10,7 @@ export function Outside() {
 
   async function run(): Promise<void> {
     setPending(true)
-    setAnswer(await perform(operation).catch((error: unknown) => `The server cannot be reached (${String(error)})`))
+    setAnswer(await perform(operation, location.origin).catch((error: unknown) => `The server cannot be reached (${String(error)})`))
     setPending(false)
   }
 
@@ -26,17 +26,20 @@ export function Outside() {
           </label>
         ))}
       </fieldset>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys */}
-      <pre className="scroll" tabIndex={0} aria-label="The request, as a curl command">
-        <code>{toCurl(operation)}</code>
-      </pre>
-      <div className="run">
+      <div className="call">
+        <section className="request scroll" tabIndex={0} aria-label="The request, as a curl command">
+          <pre>
+            <code>{toCurl(operation, location.origin)}</code>
+          </pre>
+        </section>
         <button type="button" className="primary" disabled={isPending} onClick={() => void run()}>
           Run
         </button>
-        <CopyButton text={toCurl(operation)} />
-        <output aria-label="Answer">{isPending ? 'Waiting for the answer…' : (answer ?? 'The answer appears here.')}</output>
+        <CopyButton text={toCurl(operation, location.origin)} />
       </div>
+      <output className="answer scroll" tabIndex={0} aria-label="Answer">
+        {isPending ? 'Waiting for the answer…' : (answer ?? 'The answer appears here.')}
+      </output>
     </section>
   )
 }

@@ -25,8 +25,7 @@ export function Timeline() {
           Clear
         </button>
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys */}
-      <div className="scroll" tabIndex={0} role="region" aria-label="Timeline of events">
+      <section className="scroll" tabIndex={0} aria-label="Events, newest first">
         <table>
           <thead>
             <tr>
@@ -44,7 +43,7 @@ export function Timeline() {
           </tbody>
         </table>
         {shown.length === 0 && <p className="empty">Nothing has crossed yet.</p>}
-      </div>
+      </section>
     </section>
   )
 }

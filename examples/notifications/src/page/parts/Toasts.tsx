@@ -2,12 +2,13 @@ import { useCallback, useState } from 'react'
 import { useEvent } from '../devices.js'
 import { Toast, type ToastText } from './Toast.js'
 
-const SHOWN = 3
+const SHOWN = 2
 
 /** What has just happened, for a few seconds, above the rest. */
 export function Toasts({ deviceName }: { readonly deviceName: string }) {
   const [toasts, setToasts] = useState<readonly ToastText[]>([])
-  const show = (toast: Omit<ToastText, 'id'>): void => setToasts((shown) => [{ id: crypto.getRandomValues(new Uint32Array(1))[0] ?? 0, ...toast }, ...shown].slice(0, SHOWN))
+  const show = (toast: Omit<ToastText, 'id'>): void =>
+    setToasts((shown) => [{ id: crypto.getRandomValues(new Uint32Array(1))[0] ?? 0, ...toast }, ...shown].slice(0, SHOWN))
   const hide = useCallback((id: number) => setToasts((shown) => shown.filter((toast) => toast.id !== id)), [])
 
   useEvent('notification:new', ({ notification }) => show({ title: notification.title ?? 'Notification', text: notification.message }))

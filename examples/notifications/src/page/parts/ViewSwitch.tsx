@@ -1,5 +1,4 @@
 import { DEVICES } from '../devices.js'
-import { KIND_ICONS } from './icons.js'
 
 interface ViewSwitchProps {
   readonly view: string
@@ -10,18 +9,11 @@ interface ViewSwitchProps {
 export function ViewSwitch({ view, onChange }: ViewSwitchProps) {
   return (
     <nav className="switch" aria-label="Views">
-      {DEVICES.map(({ id, userName, kind }) => {
-        const Icon = KIND_ICONS[kind]
-        return (
-          <button key={id} type="button" aria-pressed={view === id} onClick={() => onChange(id)}>
-            <Icon />
-            <span>
-              <span className="hidden">{userName}’s </span>
-              {kind}
-            </span>
-          </button>
-        )
-      })}
+      {DEVICES.map(({ id, userName, kind }) => (
+        <button key={id} type="button" aria-pressed={view === id} onClick={() => onChange(id)}>
+          {kind} <small>{userName}</small>
+        </button>
+      ))}
       <button type="button" aria-pressed={view === 'server'} onClick={() => onChange('server')}>
         server
       </button>
