@@ -20,7 +20,7 @@ export async function buildPage<C extends Contract>(contract: C, path: string): 
   const result = await build({
     root: fileURLToPath(new URL('..', import.meta.url)),
     configFile: false,
-    logLevel: 'warn',
+    logLevel: 'error',
     resolve: { conditions: ['@org/source', ...defaultClientConditions] },
     define: { SERVER: JSON.stringify(facts) },
     build: { write: false, reportCompressedSize: false },

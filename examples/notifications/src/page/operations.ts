@@ -22,10 +22,10 @@ export const OPERATIONS: readonly [Operation, ...Operation[]] = [
     path: '/api/users/ada/achievements',
     body: { achievementId: 'ach-002', title: 'Night owl', description: 'Still here' },
   },
-  { label: 'Promote to Gold', method: 'PUT', path: '/api/users/ada/rank', body: { rank: 'Gold' } },
+  { label: 'Gold rank', method: 'PUT', path: '/api/users/ada/rank', body: { rank: 'Gold' } },
   { label: 'Leaderboard', method: 'POST', path: '/api/leaderboard' },
   { label: 'Ask to confirm', method: 'POST', path: '/api/users/ada/confirm', body: { question: 'Sign in on a new device?' } },
-  { label: 'Mark n-1 as read', method: 'POST', path: '/api/users/ada/notifications/n-1/read' },
+  { label: 'Read n-1', method: 'POST', path: '/api/users/ada/notifications/n-1/read' },
   { label: 'Delete n-1', method: 'DELETE', path: '/api/users/ada/notifications/n-1' },
   { label: 'Wrong input', method: 'POST', path: '/api/users/ada/xp', body: { amount: -5 } },
 ]

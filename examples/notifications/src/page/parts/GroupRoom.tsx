@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import { useEvent, useRoom } from '../devices.js'
+import { useStickToEnd } from '../useStickToEnd.js'
 import { Avatar } from './Avatar.js'
 import { Composer } from './Composer.js'
 import type { Person } from './People.js'
@@ -25,8 +26,9 @@ export function GroupRoom({ userId, people }: GroupRoomProps) {
   const [messages, setMessages] = useState<readonly Message[]>([])
   const { members = [], joined, error } = useRoom('group', isWanted ? GROUP : null)
   useEvent('message:new', ({ group, message }) => {
-    if (group === GROUP) setMessages((shown) => [message, ...shown].slice(0, KEPT))
+    if (group === GROUP) setMessages((shown) => [...shown, message].slice(-KEPT))
   })
+  const scrolled = useStickToEnd<HTMLDivElement>(messages)
   const nameOf = (id: string): string => people.find((person) => person.userId === id)?.name ?? id
 
   return (
@@ -46,7 +48,7 @@ export function GroupRoom({ userId, people }: GroupRoomProps) {
           <span className="hidden"> mission control</span>
         </button>
       </div>
-      <div className="messages scroll" role="log" tabIndex={0} aria-label="Messages">
+      <div ref={scrolled} className="messages scroll" role="log" tabIndex={0} aria-label="Messages">
         {messages.length === 0 && <p className="empty">{error ? error.message : isWanted ? 'No messages yet. Say something.' : 'You are not in this room.'}</p>}
         {messages.map(({ id, userId: from, text }) => (
           <p key={id} data-own={from === userId}>

@@ -1,12 +1,14 @@
 import { useState, useSyncExternalStore } from 'react'
+import { useStickToEnd } from '../useStickToEnd.js'
 import { crossings } from '../wire/log.js'
 import { TimelineRow } from './TimelineRow.js'
 
-/** Every event as it crosses the wire, newest first. */
+/** Every event as it crosses the wire, newest last. */
 export function Timeline() {
   const all = useSyncExternalStore(crossings.subscribe, crossings.get)
   const [held, setHeld] = useState<typeof all>()
   const shown = held ?? all
+  const scrolled = useStickToEnd<HTMLElement>(shown)
   return (
     <section className="card timeline" aria-labelledby="timeline">
       <div className="part-top">
@@ -25,7 +27,7 @@ export function Timeline() {
           Clear
         </button>
       </div>
-      <section className="scroll" tabIndex={0} aria-label="Events, newest first">
+      <section ref={scrolled} className="scroll" tabIndex={0} aria-label="Events, newest last">
         <table>
           <thead>
             <tr>

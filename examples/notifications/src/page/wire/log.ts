@@ -15,11 +15,11 @@ export interface Crossing {
   readonly tookMs?: number
 }
 
-const KEPT = 200
+const KEPT = 300
 
 export const crossings = createCell<readonly Crossing[]>([])
 let lastId = 0
 
 export function record(crossing: Omit<Crossing, 'id' | 'atMs'>): void {
-  crossings.set([{ id: ++lastId, atMs: performance.now(), ...crossing }, ...crossings.get()].slice(0, KEPT))
+  crossings.set([...crossings.get(), { id: ++lastId, atMs: performance.now(), ...crossing }].slice(-KEPT))
 }
