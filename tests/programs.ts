@@ -10,6 +10,7 @@ const run = promisify(execFile)
 const PACKAGES = {
   'redis-server': ['redis-server', 'redis-tools'],
   nginx: ['nginx'],
+  chromium: ['chromium'],
 } as const
 
 export type ProgramName = keyof typeof PACKAGES
@@ -140,7 +141,8 @@ async function apt(args: readonly string[], cwd = tmpdir()): Promise<string> {
   return stdout
 }
 
-async function cacheFolder(): Promise<string> {
+/** Where programs are kept between runs, for this user alone. */
+export async function cacheFolder(): Promise<string> {
   const user = process.getuid?.() ?? 0
   const folder = join(tmpdir(), `realtime-test-programs-${user}`)
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -149,7 +151,7 @@ async function cacheFolder(): Promise<string> {
 }
 
 /** Two workers never install at once; the lock of one that was killed is taken over. */
-async function locked<T>(cache: string, work: () => Promise<T>): Promise<T> {
+export async function locked<T>(cache: string, work: () => Promise<T>): Promise<T> {
   const lock = join(cache, 'installing')
   await until(() => take(lock), INSTALL_MS, `${lock} was held too long by another process`)
   try {

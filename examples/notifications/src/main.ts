@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { optionsFromEnv } from '@org/realtime-server'
-import { createApp, listen } from './app.js'
+import { type App, close, createApp, listen } from './app.js'
+import { contract } from './contract.js'
+import { ConsoleMail } from './fallback.js'
+import { buildPage } from './page.js'
 import { runSession } from './session.js'
 import { Timeline } from './timeline.js'
 import { signToken } from './token.js'
@@ -10,33 +13,37 @@ const USERS = ['ada', 'grace']
 async function main(): Promise<void> {
   // Without a secret of yours, one that ends with this process will do for looking around.
   const options = optionsFromEnv({ ...process.env, JWT_SECRET: process.env['JWT_SECRET'] || randomBytes(48).toString('base64') })
-  const app = createApp(options)
-  const port = await listen(app.server, options.port)
+  if (/^\/(api|assets)?\/?$/.test(options.path)) throw new TypeError('WS_PATH: the page and its API are there; take another, such as /socket.io/')
+  const page = buildPage(contract, options.path)
+  page.catch(() => {}) // waited for below; the port may fail before
+  const app = createApp(options, new ConsoleMail(), page)
+  // Its login gives a token to whoever asks, so only this machine may, unless you say otherwise.
+  const port = await listen(app.server, options.port, process.env['WS_HOST'] || '127.0.0.1')
   endOnSignal(app)
 
   const url = `http://localhost:${port}`
   const tokenOf = (userId: string): Promise<string> => signToken(userId, options.jwt)
   console.log(`A session of three clients on ${url}:\n`)
   await runSession(app, { url, path: options.path, tokenOf, timeline: new Timeline() })
+  await page
 
-  console.log(`\nServing on ${url} (path ${options.path}). Connect with socket.io-client and auth: { token }:\n`)
+  console.log(`\nServing on ${url} (path ${options.path}): open it in a browser.`)
+  console.log('Or connect with socket.io-client and auth: { token }:\n')
   for (const userId of USERS) console.log(`  ${userId.padEnd(6)} ${await tokenOf(userId)}`)
   console.log('\nCtrl-C ends it.')
 }
 
-function endOnSignal({ realtime, server }: ReturnType<typeof createApp>): void {
+function endOnSignal(app: App): void {
   let closing = false
-  const close = async (): Promise<void> => {
+  const end = async (): Promise<void> => {
     if (closing) return
     closing = true
-    await realtime.close()
-    server.close()
-    server.closeAllConnections()
+    await close(app)
     console.log('Closed.')
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // Every process between the terminal and this one passes a Ctrl-C on: it may come more than once.
-    process.on(signal, () => void close())
+    process.on(signal, () => void end())
   }
 }
 

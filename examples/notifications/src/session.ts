@@ -1,7 +1,7 @@
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
-import { contract } from '@org/realtime-contracts/events'
-import { manifest } from '@org/realtime-contracts/events/manifest'
+import { toManifest } from '@org/realtime-contracts'
 import type { App } from './app.js'
+import { contract } from './contract.js'
 import type { Timeline } from './timeline.js'
 
 export interface SessionOptions {
@@ -21,8 +21,10 @@ const SERVER_EVENTS = [
   'leaderboard:updated',
 ] as const
 
+const manifest = toManifest(contract)
+
 /** Three clients and a server, one step after the other; what they say is in the timeline. */
-export async function runSession({ realtime, notify }: App, { url, path, tokenOf, timeline }: SessionOptions): Promise<void> {
+export async function runSession({ service }: App, { url, path, tokenOf, timeline }: SessionOptions): Promise<void> {
   const laptop = createRealtimeClient(contract, { url, path, getToken: () => tokenOf('ada') })
   const phone = createRealtimeClient(contract, { url, path, getToken: () => tokenOf('ada'), transports: ['websocket'] })
   // Takes the types and leaves the validating to the server: no zod in its bundle.
@@ -40,7 +42,8 @@ export async function runSession({ realtime, notify }: App, { url, path, tokenOf
 
     const arrived = Promise.all([laptop, phone].map((client) => next(client, 'notification:unread_count')))
     timeline.add('server', '·', 'notify ada')
-    const notificationId = notify('ada', 'Your daily mission is done', 'Mission')
+    const { notification } = await service.notify('ada', { title: 'Mission', message: 'Your daily mission is done' })
+    const notificationId = notification.id
     await arrived
 
     const told = next(phone, 'notification:read')
@@ -49,22 +52,13 @@ export async function runSession({ realtime, notify }: App, { url, path, tokenOf
     timeline.add('ada/laptop', '←', 'reply', reply)
     await told
 
-    const gained = Promise.all([laptop, phone].map((client) => next(client, 'rank:updated')))
-    timeline.add('server', '·', 'xp, achievement and rank for ada')
-    realtime.toUser('ada').emit('xp:gained', { amount: 100, source: 'daily_mission', totalXp: 1500 })
-    realtime.toUser('ada').emit('achievement:unlocked', { achievementId: 'ach-001', title: 'First steps', description: 'Finish a daily mission' })
-    realtime.toUser('ada').emit('rank:updated', { newRank: 'Silver', oldRank: 'Bronze', xpRequired: 3000 })
-    await gained
-
     const seen = Promise.all(Object.values(devices).map((client) => next(client, 'leaderboard:updated')))
-    timeline.add('server', '·', 'leaderboard to everybody')
-    realtime.toAll().emit('leaderboard:updated', {
-      leaderboard: [
-        { rank: 1, userId: 'ada', name: 'Ada', score: 1500 },
-        { rank: 2, userId: 'grace', name: 'Grace', score: 1200 },
-      ],
-    })
+    timeline.add('server', '·', 'xp, achievement and rank for ada, and the leaderboard for everybody')
+    service.grantXp('ada', 100, 'daily_mission', { achievementId: 'ach-001', title: 'First steps', description: 'Finish a daily mission' })
     await seen
+
+    timeline.add('server', '·', 'notify katherine, who is not connected')
+    await service.notify('katherine', { title: 'Mission', message: 'A new mission waits for you' })
 
     await showRefusedToken(url, path, timeline)
 
