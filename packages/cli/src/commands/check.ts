@@ -1,0 +1,44 @@
+import { relative } from 'node:path'
+import { compareHistory, type Skew } from '@org/realtime-contracts/compat'
+import { findUnacknowledged, readAcknowledged } from '../acknowledged.js'
+import { findChangesets, isLess, plannedBump } from '../changesets.js'
+import { formatReport } from '../format.js'
+import { lint } from '../lints.js'
+import { loadContract } from '../load.js'
+import { findStale, toFiles } from '../lock.js'
+import { Places } from '../places.js'
+import type { Settings } from '../settings.js'
+import { EXIT, type Exit, type Output } from '../usage.js'
+import { readHistory } from '../versions.js'
+
+export interface CheckOptions {
+  readonly skew: Skew
+  /** Whether lints fail the check, and are not only told. */
+  readonly strict: boolean
+  /** As 2026-11-24. */
+  readonly today: string
+}
+
+/** The gate for CI: the lock is fresh, the planned bump is what the change needs, and what is risky has been acknowledged. */
+export async function checkCommand(settings: Settings, { skew, strict, today }: CheckOptions, { out, error }: Output): Promise<Exit> {
+  const contract = await loadContract(settings.root, settings.contract)
+  const stale = findStale(toFiles(contract, settings))
+  for (const file of stale) error(`${relative(settings.root, file)} is stale: run "realtime lock" and commit the result\n`)
+
+  const lints = lint(contract)
+  for (const { lint: rule, event, path, message } of lints) out(`lint ${rule}: ${event} ${path}: ${message}\n`)
+
+  const comparison = compareHistory(readHistory(settings), contract, { skew })
+  const planned = plannedBump(findChangesets(settings.root), settings.packageName)
+  const tooSmall = comparison.findings.length > 0 && isLess(planned, comparison.bump)
+  const open = findUnacknowledged(comparison.findings, readAcknowledged(settings.acknowledged), today)
+  const told = comparison.findings.filter((finding) => (tooSmall && finding.verdict === 'breaking') || open.includes(finding))
+  if (told.length > 0) out(formatReport({ ...comparison, findings: told, places: new Places(settings) }, 'human'))
+  if (tooSmall) error(`The change needs a ${comparison.bump} of ${settings.packageName}, and the changesets plan ${planned === 'none' ? 'nothing' : `a ${planned}`}: run "realtime changeset"\n`)
+  if (open.length > 0) error(`${open.length} risky findings are not acknowledged: add { "id", "reason", "until" } to ${relative(settings.root, settings.acknowledged)}\n`)
+
+  if (stale.length > 0) return EXIT.stale
+  if (tooSmall || open.length > 0 || (strict && lints.length > 0)) return EXIT.violation
+  out(`${contract.name} ${contract.version}: fine\n`)
+  return EXIT.fine
+}
