@@ -17,7 +17,7 @@ export function toFingerprint(model: WireModel): string {
   return `${ALGORITHM}:${hash.toString(16).padStart(16, '0')}`
 }
 
-function canonicalJson(model: WireModel): string {
+export function canonicalJson(model: unknown): string {
   return JSON.stringify(model, (_key, value: WireModel) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)))
