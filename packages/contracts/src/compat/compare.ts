@@ -1,3 +1,4 @@
+import { expand } from './expand.js'
 import { compareObjects } from './fields.js'
 import { areIdentical } from './identical.js'
 import { areDisjoint } from './meet.js'
@@ -6,7 +7,7 @@ import { failNumber, type NumberAspect, sampleNumbers } from './number.js'
 import { type Flow, LOSS, type Obstacle, type Place, severityOf } from './obstacle.js'
 import type { RuleId } from './rules.js'
 import { sample, sampleArray, sampleShape } from './sample.js'
-import { expand, type Shape } from './shape.js'
+import type { Shape } from './shape.js'
 import { failText, sampleTexts, type TextAspect } from './text.js'
 import { admitsShape } from './value.js'
 
@@ -75,14 +76,26 @@ export class Comparison {
     const sameKind = accepted.filter((candidate) => kindOf(candidate) === kindOf(shape))
     if (shape.kind === 'object' && sameKind.length > 0) return this.rule('member-added', 'member-removed')
     if (shape.kind === 'constant' && sameKind.length > 0) return this.rule('enum-value-added', 'enum-value-removed')
-    const isPartly = shape.kind === 'any' || sameKind.length > 0 || sent.some((other) => other !== shape && accepted.some((candidate) => kindOf(candidate) === kindOf(other) && kindOf(other) !== 'null'))
+    const isPartly =
+      shape.kind === 'any' ||
+      sameKind.length > 0 ||
+      sent.some((other) => other !== shape && accepted.some((candidate) => kindOf(candidate) === kindOf(other) && kindOf(other) !== 'null'))
     return isPartly ? this.rule('type-widened', 'type-narrowed') : 'type-changed'
   }
 
   #sampleAround(shape: Shape, accepted: readonly Shape[], variant: number): readonly unknown[] {
     const taken = accepted.flatMap((candidate) => (candidate.kind === 'constant' ? [candidate.value] : []))
-    if (shape.kind === 'string') return sampleTexts(shape.checks, accepted.flatMap((each) => (each.kind === 'string' ? [each.checks] : [])), this.flow.sender).filter((text) => !taken.includes(text))
-    if (shape.kind === 'number') return sampleNumbers(shape.checks, accepted.flatMap((each) => (each.kind === 'number' ? [each.checks] : []))).filter((value) => !taken.includes(value))
+    if (shape.kind === 'string')
+      return sampleTexts(
+        shape.checks,
+        accepted.flatMap((each) => (each.kind === 'string' ? [each.checks] : [])),
+        this.flow.sender,
+      ).filter((text) => !taken.includes(text))
+    if (shape.kind === 'number')
+      return sampleNumbers(
+        shape.checks,
+        accepted.flatMap((each) => (each.kind === 'number' ? [each.checks] : [])),
+      ).filter((value) => !taken.includes(value))
     return shape.kind === 'any' ? [0, 1, 2, 3, 4, 5].map((each) => sampleShape(shape, this.flow.sender, each)) : [sampleShape(shape, this.flow.sender, variant)]
   }
 
@@ -104,7 +117,9 @@ export class Comparison {
     if (!sent.some(({ kind }) => kind === 'constant') || sent.some(({ kind }) => kind === 'any')) return []
     const unsent = accepted.filter((shape) => shape.kind === 'constant' && sent.every((other) => areDisjoint(other, shape))) as ConstantShape[]
     const named = unsent.filter(({ value }) => value !== null).map(({ value }) => JSON.stringify(value))
-    return named.length === 0 ? [] : [{ ...this.#fail(this.rule('enum-value-removed', 'enum-value-added'), named.join(', '), place, () => [], false), severity: 'note' }]
+    return named.length === 0
+      ? []
+      : [{ ...this.#fail(this.rule('enum-value-removed', 'enum-value-added'), named.join(', '), place, () => [], false), severity: 'note' }]
   }
 
   #compareShapes(shape: Shape, candidate: Shape, place: Place): Obstacle[] {
@@ -132,11 +147,15 @@ export class Comparison {
     if (shape.kind === 'array' && candidate.kind === 'array') return this.#compareArrays(shape, candidate, place)
     if (shape.kind === 'string' && candidate.kind === 'string') {
       const values = () => sampleTexts(shape.checks, [candidate.checks], this.flow.sender)
-      return failText(shape.checks, candidate.checks, this.flow.sender).map((aspect) => this.#fail(this.#ruleOfAspect(aspect, shape, candidate), aspect, place, values, isFree(shape)))
+      return failText(shape.checks, candidate.checks, this.flow.sender).map((aspect) =>
+        this.#fail(this.#ruleOfAspect(aspect, shape, candidate), aspect, place, values, isFree(shape)),
+      )
     }
     if (shape.kind === 'number' && candidate.kind === 'number') {
       const values = () => sampleNumbers(shape.checks, [candidate.checks])
-      return failNumber(shape.checks, candidate.checks).map((aspect) => this.#fail(this.#ruleOfAspect(aspect, shape, candidate), aspect, place, values, isFree(shape)))
+      return failNumber(shape.checks, candidate.checks).map((aspect) =>
+        this.#fail(this.#ruleOfAspect(aspect, shape, candidate), aspect, place, values, isFree(shape)),
+      )
     }
     if (shape.kind === 'constant') return this.#compareConstant(shape, candidate, place)
     return this.#miss(shape, [shape], [candidate], place)
@@ -178,14 +197,22 @@ export class Comparison {
     const ofLength = (length: number, variant: number) => {
       const model = shape.items[length - 1] ?? shape.rest
       const last = model && sample(model, this.flow.sender, variant)
-      return length === 0 ? sampleArray(shape, this.flow.sender, variant, {}) : last === undefined ? undefined : sampleArray(shape, this.flow.sender, variant, { [length - 1]: last })
+      return length === 0
+        ? sampleArray(shape, this.flow.sender, variant, {})
+        : last === undefined
+          ? undefined
+          : sampleArray(shape, this.flow.sender, variant, { [length - 1]: last })
     }
     const values = (variant: number) => [shape.min, most + 1].filter((length) => length <= longest).map((length) => ofLength(length, variant))
     return [this.#fail(this.rule('bound-loosened', 'bound-tightened'), 'length', place, values, isFree(shape))]
   }
 
   #fail(rule: RuleId, detail: string, place: Place, values: (variant: number) => readonly unknown[], isCertain: boolean): Obstacle {
-    const witnesses = (variant: number) => place.wrapAll(values(variant).filter((value) => value !== undefined), variant)
+    const witnesses = (variant: number) =>
+      place.wrapAll(
+        values(variant).filter((value) => value !== undefined),
+        variant,
+      )
     return { rule, path: place.path, severity: 'failure', detail, witnesses, isCertain }
   }
 }
@@ -196,7 +223,10 @@ function isPresent({ kind }: Shape): boolean {
 
 /** Whether all that is known of a shape is all that limits it. */
 function isFree({ tokens, ...shape }: Shape): boolean {
-  return tokens.length === 0 && !(shape.kind === 'string' && (shape.checks.rewrite !== undefined || (shape.checks.formats ?? []).some(({ custom }) => custom === true)))
+  return (
+    tokens.length === 0 &&
+    !(shape.kind === 'string' && (shape.checks.rewrite !== undefined || (shape.checks.formats ?? []).some(({ custom }) => custom === true)))
+  )
 }
 
 function badness(obstacles: readonly Obstacle[]): number {
@@ -217,7 +247,9 @@ function describeShape(shape: Shape): string {
   if (shape.kind === 'constant') return JSON.stringify(shape.value)
   if (shape.kind !== 'object') return shape.kind
   const told = [...shape.fields].find(([, { model }]) => model.type === 'enum')
-  return told === undefined ? `{ ${[...shape.fields.keys()].join(', ')} }` : `${told[0]} ${JSON.stringify(told[1].model.type === 'enum' ? told[1].model.values[0] : null)}`
+  return told === undefined
+    ? `{ ${[...shape.fields.keys()].join(', ')} }`
+    : `${told[0]} ${JSON.stringify(told[1].model.type === 'enum' ? told[1].model.values[0] : null)}`
 }
 
 function hasFormat(shape: Shape): boolean {

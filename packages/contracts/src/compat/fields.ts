@@ -1,10 +1,11 @@
 import type { Comparison } from './compare.js'
+import { expand, omission } from './expand.js'
 import { areIdentical } from './identical.js'
 import type { Model } from './model.js'
 import { type Obstacle, type Place, toStep } from './obstacle.js'
 import type { RuleId } from './rules.js'
 import { sample, sampleObject } from './sample.js'
-import { expand, type Field, omission, type Shape } from './shape.js'
+import type { Field, Shape } from './shape.js'
 import { admitsKey } from './value.js'
 
 type ObjectShape = Extract<Shape, { kind: 'object' }>
@@ -92,7 +93,7 @@ class ObjectComparison {
     }
     if (isOpen) return within
     const rule = renamed === undefined ? this.comparison.rule('field-removed', 'field-added') : 'field-renamed'
-    const isLoss = this.#isSenderNewer || renamed !== undefined
+    const isLoss = (this.#isSenderNewer && this.receiver.isSpare !== true) || renamed !== undefined
     return [{ ...this.#fail({ rule, path: step, detail, values: () => undefined }), severity: isLoss ? 'loss' : 'note' }]
   }
 
@@ -113,7 +114,7 @@ class ObjectComparison {
   #compareOthers(): Obstacle[] {
     const [sent, received] = [this.sender.others, this.receiver.others]
     if (typeof sent !== 'object') {
-      const isPromised = typeof received === 'object' && this.#isSenderNewer
+      const isPromised = typeof received === 'object' && this.#isSenderNewer && this.receiver.isSpare !== true
       return isPromised ? [{ ...this.#fail({ rule: 'object-closed', path: '', values: () => undefined }), severity: 'loss' }] : []
     }
     const step = this.sender.fields.size === 0 ? '{}' : '.*'
@@ -158,7 +159,11 @@ class ObjectComparison {
   }
 
   #fail({ rule, path, detail = '', isTotal = false, values }: Failure): Obstacle {
-    const witnesses = (variant: number) => this.place.wrapAll([values(variant)].filter((value) => value !== undefined), variant)
+    const witnesses = (variant: number) =>
+      this.place.wrapAll(
+        [values(variant)].filter((value) => value !== undefined),
+        variant,
+      )
     return { rule, path: this.place.path + path, severity: 'failure', detail, witnesses, isCertain: isTotal || this.sender.tokens.length === 0 }
   }
 }

@@ -32,9 +32,9 @@ const FORMATS: Readonly<Record<string, Known>> = {
   url: { make: own('url'), samples: ['https://example.com/', 'ftp://example.org/file', 'http://localhost:3000', 'mailto:a@example.com'], lengths: [2, ANY] },
   datetime: {
     make: own('datetime', z.iso),
-    samples: [0, 1, 3, 6].flatMap((digits) =>
-      ['Z', '+02:00', ''].map((zone) => `2024-05-06T07:08:09${digits === 0 ? '' : `.${'123456'.slice(0, digits)}`}${zone}`),
-    ).concat('2024-05-06T07:08Z', '2024-05-06T07:08+02:00', '2024-05-06T07:08'),
+    samples: [0, 1, 3, 6]
+      .flatMap((digits) => ['Z', '+02:00', ''].map((zone) => `2024-05-06T07:08:09${digits === 0 ? '' : `.${'123456'.slice(0, digits)}`}${zone}`))
+      .concat('2024-05-06T07:08Z', '2024-05-06T07:08+02:00', '2024-05-06T07:08'),
     lengths: [16, ANY],
   },
   date: { make: own('date', z.iso), samples: ['2024-05-06', '2024-02-29'], lengths: [10, 10] },
@@ -48,7 +48,11 @@ const FORMATS: Readonly<Record<string, Known>> = {
   base64: { make: own('base64'), samples: ['', 'YWJj', 'YQ=='] },
   base64url: { make: own('base64url'), samples: ['', 'YWJj', 'YQ'] },
   e164: { make: own('e164'), samples: ['+491701234567'], lengths: [8, 16] },
-  jwt: { make: own('jwt'), samples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2ln', 'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2ln'], lengths: [5, ANY] },
+  jwt: {
+    make: own('jwt'),
+    samples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2ln', 'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2ln'],
+    lengths: [5, ANY],
+  },
   nanoid: { make: own('nanoid'), samples: ['V1StGXR8_Z5jdHi6B-myT', 'V1StG'], lengths: [1, ANY] },
   cuid: { make: own('cuid'), samples: ['cjld2cjxh0000qzrmn831i7rn'], lengths: [7, ANY] },
   cuid2: { make: own('cuid2'), samples: ['tz4a98xxat96iws9zmbrgj3a', 'a'], lengths: [1, ANY] },

@@ -1,5 +1,5 @@
-import { admitsNumber, meetNumbers } from './number.js'
 import type { Model } from './model.js'
+import { admitsNumber, meetNumbers } from './number.js'
 import { type Field, type ObjectShape, optional, type Shape, withTokens } from './shape.js'
 import { admitsText, meetTexts } from './text.js'
 
@@ -43,7 +43,8 @@ function meetShapes(one: Shape, other: Shape, isReconciled: boolean): Shape | un
     const checks = meetTexts(one.checks, other.checks)
     return checks === undefined ? { ...one, tokens: [...tokens, UNMERGED] } : { ...one, tokens, checks }
   }
-  if (one.kind === 'array' && other.kind === 'array') return { ...meetArrays(one, other), tokens: [...tokens, ...(changes(one) || changes(other) ? [UNMERGED] : [])] }
+  if (one.kind === 'array' && other.kind === 'array')
+    return { ...meetArrays(one, other), tokens: [...tokens, ...(changes(one) || changes(other) ? [UNMERGED] : [])] }
   if (one.kind === 'object' && other.kind === 'object') return { ...one, ...meetObjects(one, other, isReconciled), tokens: [...tokens, ...clashes(one, other)] }
   return one.kind === other.kind ? { ...one, tokens } : undefined
 }
@@ -63,7 +64,8 @@ function meetConstant(constant: Extract<Shape, { kind: 'constant' }>, other: Sha
 function admitsConstant(shape: Shape, value: unknown): 'yes' | 'no' | 'maybe' {
   if (shape.kind === 'constant') return shape.anyCase === true ? 'maybe' : shape.value === value ? 'yes' : 'no'
   if (shape.kind === 'number') return typeof value === 'number' && admitsNumber(shape.checks, value) ? 'yes' : 'no'
-  if (shape.kind === 'string') return typeof value !== 'string' ? 'no' : shape.checks.rewrite === undefined ? admitsText(shape.checks, value, 'receiver') : 'maybe'
+  if (shape.kind === 'string')
+    return typeof value !== 'string' ? 'no' : shape.checks.rewrite === undefined ? admitsText(shape.checks, value, 'receiver') : 'maybe'
   return 'no'
 }
 
@@ -124,7 +126,10 @@ function meetOthers(one: ObjectShape['others'], other: ObjectShape['others'], is
 /** What cannot be told of the intersection of two objects. */
 function clashes(one: ObjectLike, other: ObjectLike): string[] {
   const shared = [...one.fields.keys()].filter((key) => other.fields.has(key) || typeof other.others === 'object')
-  const values = [...shared.map((key) => one.fields.get(key)!.model), ...[...other.fields].flatMap(([key, { model }]) => (one.fields.has(key) || typeof one.others === 'object' ? [model] : []))]
+  const values = [
+    ...shared.map((key) => one.fields.get(key)!.model),
+    ...[...other.fields].flatMap(([key, { model }]) => (one.fields.has(key) || typeof one.others === 'object' ? [model] : [])),
+  ]
   const open = [one.others, other.others].filter((others) => typeof others === 'object')
   const isClashing = [...values, ...(open.length === 2 || values.length > 0 ? open : [])].some((model) => hasChange(model, new Set()))
   return [...(isClashing ? [UNMERGED] : []), ...(one.keys !== undefined || other.keys !== undefined ? [BOTH_REFUSE] : [])]
@@ -169,7 +174,10 @@ function childrenOf(model: Model): readonly Model[] {
 /** Whether it is certain that no value has both shapes. */
 export function areDisjoint(one: Shape, other: Shape): boolean {
   if (one.kind === 'any' || other.kind === 'any') return false
-  if (one.kind === 'constant') return other.kind === 'constant' && one.anyCase !== true && other.anyCase !== true ? one.value !== other.value : admitsConstant(other, one.value) === 'no' && one.anyCase !== true
+  if (one.kind === 'constant')
+    return other.kind === 'constant' && one.anyCase !== true && other.anyCase !== true
+      ? one.value !== other.value
+      : admitsConstant(other, one.value) === 'no' && one.anyCase !== true
   if (other.kind === 'constant') return areDisjoint(other, one)
   if (one.kind === 'object' && other.kind === 'object') return isToldApart(one, other)
   return one.kind !== other.kind

@@ -61,10 +61,16 @@ function reached(value: number): Bound {
 
 export function meetNumbers(left: NumberChecks, right: NumberChecks): NumberChecks {
   let met: NumberChecks = { ...left, ...(right.int === true && { int: true }) }
-  for (const [value, isReached] of [[right.min, true], [right.above, false]] as const) {
+  for (const [value, isReached] of [
+    [right.min, true],
+    [right.above, false],
+  ] as const) {
     if (value !== undefined) met = atLeast(met, value, isReached)
   }
-  for (const [value, isReached] of [[right.max, true], [right.below, false]] as const) {
+  for (const [value, isReached] of [
+    [right.max, true],
+    [right.below, false],
+  ] as const) {
     if (value !== undefined) met = atMost(met, value, isReached)
   }
   const multiples = [...new Set([...(left.multiples ?? []), ...(right.multiples ?? [])])]

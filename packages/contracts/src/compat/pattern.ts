@@ -171,11 +171,7 @@ class PatternParser {
   #fold(units: Units): Units {
     if (!this.anyCase) return units
     if (units.some(([, high]) => high > 0x7f)) throw new NotUnderstood()
-    const both = units.flatMap(([low, high]) => [
-      [low, high] as const,
-      ...shift(low, high, 0x41, 0x5a, 32),
-      ...shift(low, high, 0x61, 0x7a, -32),
-    ])
+    const both = units.flatMap(([low, high]) => [[low, high] as const, ...shift(low, high, 0x41, 0x5a, 32), ...shift(low, high, 0x61, 0x7a, -32)])
     return toUnits(...both)
   }
 

@@ -1,7 +1,8 @@
 import type { Role } from './answer.js'
+import { expand, omission } from './expand.js'
 import type { Model, NumberChecks, TextChecks } from './model.js'
 import { sampleNumbers } from './number.js'
-import { expand, type Field, type ObjectShape, omission, type Shape } from './shape.js'
+import type { Field, ObjectShape, Shape } from './shape.js'
 import { sampleTexts } from './text.js'
 
 const MAX_DEPTH = 24

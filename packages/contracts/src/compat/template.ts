@@ -34,7 +34,7 @@ function isMarked({ refined, rewritten }: Model): boolean {
 
 /** The pattern that zod makes of a part; `undefined` for one with checks, which the versions of zod treat differently. */
 function patternOf(part: string | Model): string | undefined {
-  if (typeof part === 'string') return escape(part)
+  if (typeof part === 'string') return literal(part)
   if (isMarked(part)) return undefined
   switch (part.type) {
     case 'string':
@@ -43,7 +43,7 @@ function patternOf(part: string | Model): string | undefined {
       return Object.keys(part).length === 1 ? '-?\\d+(?:\\.\\d+)?' : undefined
     case 'boolean':
     case 'enum':
-      return `(?:${(textsOf(part) ?? []).map(escape).join('|')})`
+      return `(?:${(textsOf(part) ?? []).map(literal).join('|')})`
     case 'template': {
       const sources = part.parts.map(patternOf)
       return sources.includes(undefined) ? undefined : sources.join('')
@@ -53,6 +53,6 @@ function patternOf(part: string | Model): string | undefined {
   }
 }
 
-function escape(text: string): string {
+function literal(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
 }

@@ -58,7 +58,8 @@ function toSent(sender: TextChecks, role: Role): TextChecks {
 function failRewritten(sender: TextChecks, rewrite: readonly string[], after: TextChecks): TextAspect[] {
   if (sender.rewrite?.join() === rewrite.join()) return failPlain(sender.after ?? {}, after)
   const { max, ...others } = after
-  const isShortened = rewrite.every((name) => name === 'trim') && sender.rewrite === undefined && failPlain(sender, max === undefined ? {} : { max }).length === 0
+  const isShortened =
+    rewrite.every((name) => name === 'trim') && sender.rewrite === undefined && failPlain(sender, max === undefined ? {} : { max }).length === 0
   return isShortened && Object.keys(others).length === 0 ? [] : ['rewrite']
 }
 
@@ -132,7 +133,11 @@ export function sampleTexts(sender: TextChecks, others: readonly TextChecks[], r
   const hints = [...others, ...others.flatMap(({ after }) => after ?? []), own]
   const bounds = hints.flatMap(({ min, max }) => [min, max]).filter((bound) => bound !== undefined && bound <= LONGEST * 5)
   const lengths = bounds.flatMap((bound) => [bound! - 1, bound!, bound! + 1]).filter((length) => length >= 0)
-  const seeds = [...sampleDifferences(own, hints), ...hints.flatMap(({ formats = [] }) => formats.flatMap(samplesOf)), ...others.flatMap(({ except = [] }) => except)]
+  const seeds = [
+    ...sampleDifferences(own, hints),
+    ...hints.flatMap(({ formats = [] }) => formats.flatMap(samplesOf)),
+    ...others.flatMap(({ except = [] }) => except),
+  ]
   const composed = [...seeds, ...PLAIN].map((seed) => compose(own, seed))
   const padded = [...composed.slice(0, 12), compose(own, '')].flatMap((text) => lengths.flatMap((length) => pad(own, text, length)))
   const found = [...new Set([...seeds, ...PLAIN, ...composed, ...padded])].map((text) => ({ text, answer: admitsText(sender, text, role) }))

@@ -1,7 +1,8 @@
 import { type Answer, all, any, type Role, toAnswer } from './answer.js'
+import { expand, omission } from './expand.js'
 import type { Model } from './model.js'
 import { admitsNumber } from './number.js'
-import { expand, type ObjectShape, omission, type Shape } from './shape.js'
+import type { ObjectShape, Shape } from './shape.js'
 import { admitsText } from './text.js'
 
 /** Whose values are asked about; `keeper` is a receiver that takes nothing for what it was not. */
