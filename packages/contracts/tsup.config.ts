@@ -1,3 +1,3 @@
 import { packageConfig } from '../../tsup.base.js'
 
-export default packageConfig(['src/index.ts', 'src/wire.ts', 'src/events/index.ts', 'src/events/manifest.ts'])
+export default packageConfig(['src/index.ts', 'src/wire.ts', 'src/events/index.ts', 'src/events/manifest.ts', 'src/compat/index.ts'])

@@ -10,14 +10,20 @@ const FNV_PRIME = 0x100000001b3n
  * The number changes when the model or the hash does.
  */
 export function toFingerprint(model: WireModel): string {
-  let hash = FNV_OFFSET
-  for (const byte of new TextEncoder().encode(canonicalJson(model))) {
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * FNV_PRIME)
-  }
-  return `${ALGORITHM}:${hash.toString(16).padStart(16, '0')}`
+  return `${ALGORITHM}:${hashText(canonicalJson(model))}`
 }
 
-function canonicalJson(model: WireModel): string {
+/** FNV-1a, 64 bits of UTF-8, as 16 hexadecimal digits. */
+export function hashText(text: string): string {
+  let hash = FNV_OFFSET
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * FNV_PRIME)
+  }
+  return hash.toString(16).padStart(16, '0')
+}
+
+/** JSON with sorted keys. */
+export function canonicalJson(model: unknown): string {
   return JSON.stringify(model, (_key, value: WireModel) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)))

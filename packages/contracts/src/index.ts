@@ -50,6 +50,7 @@ export type {
   SideOf,
   ValueOf,
 } from './infer.js'
+export { OTHER, type OtherText, openEnum, openUnion } from './open.js'
 export type { Schema, WireModel } from './schema.js'
 export type {
   DisconnectNotice,

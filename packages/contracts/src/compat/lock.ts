@@ -1,0 +1,150 @@
+import type { Contract, Delivery, EventDefinition, EventLimits, EventMap } from '../contract.js'
+import { isSchema, isVoid, type Schema } from '../schema.js'
+import type { LockModel } from './model.js'
+import { readModel } from './read.js'
+
+/** Changes when a lock is written in other words, so that an older reader refuses it instead of misreading it. */
+const FORMAT = 1
+
+/** An event as it is written down. */
+export interface EventLock {
+  readonly payload?: LockModel
+  /** `null` is an answer without data. */
+  readonly reply?: LockModel | null
+  readonly errors?: { readonly [code: string]: LockModel | null }
+  readonly deprecated?: string
+  readonly limits?: EventLimits
+  /** Left out where it is `'live'`. */
+  readonly delivery?: Delivery
+  readonly idempotent?: true
+}
+
+export interface EventLocks {
+  readonly [event: string]: EventLock
+}
+
+/** What of a contract crosses the wire, as plain JSON: what `contract.lock.json` holds. */
+export interface ContractLock {
+  readonly format: typeof FORMAT
+  readonly name: string
+  readonly version: string
+  readonly fingerprint: string
+  readonly serverToClient: EventLocks
+  readonly clientToServer: EventLocks
+  readonly rooms: { readonly [kind: string]: LockModel }
+  readonly session?: LockModel
+  readonly presence?: LockModel
+}
+
+/** Writes a contract down. */
+export function toLock(contract: Contract): ContractLock {
+  const { name, version, fingerprint, serverToClient, clientToServer, rooms, session, presence } = contract
+  return {
+    format: FORMAT,
+    name,
+    version,
+    fingerprint,
+    serverToClient: toEventLocks(serverToClient),
+    clientToServer: toEventLocks(clientToServer),
+    rooms: mapRecord(rooms, readModel),
+    ...(session !== undefined && { session: readModel(session) }),
+    ...(presence !== undefined && { presence: readModel(presence) }),
+  }
+}
+
+function toEventLocks(events: EventMap): EventLocks {
+  return mapRecord(events, (entry) => toEventLock(isSchema(entry) ? { payload: entry } : (entry as EventDefinition)))
+}
+
+function toEventLock({ payload, reply, errors, deprecated, limits, delivery = 'live', idempotent }: EventDefinition): EventLock {
+  return {
+    ...(payload !== undefined && !isVoid(payload) && { payload: readModel(payload) }),
+    ...(reply !== undefined && { reply: toData(reply) }),
+    ...(errors !== undefined && Object.keys(errors).length > 0 && { errors: mapRecord(errors, toData) }),
+    ...(deprecated !== undefined && { deprecated }),
+    ...(limits !== undefined && Object.keys(limits).length > 0 && { limits }),
+    ...(delivery !== 'live' && { delivery }),
+    ...(idempotent === true && { idempotent }),
+  }
+}
+
+function toData(schema: Schema | null): LockModel | null {
+  return schema === null || isVoid(schema) ? null : readModel(schema)
+}
+
+function mapRecord<T, R>(record: { readonly [name: string]: T }, map: (value: T) => R): { [name: string]: R } {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]))
+}
+
+/** The text of a lock file: the same on every machine and with every patch of zod. */
+export function formatLock(lock: ContractLock): string {
+  return `${JSON.stringify(sortKeys(lock), null, 2)}\n`
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))
+  return Object.fromEntries(entries.map(([key, each]) => [key, sortKeys(each)]))
+}
+
+/**
+ * Reads the text of a lock file, or what was parsed of it.
+ * @throws TypeError for what is no lock, or one that a newer version of this package has written.
+ */
+export function readLock(source: unknown): ContractLock {
+  const lock: unknown = typeof source === 'string' ? parse(source) : source
+  if (!isRecord(lock) || typeof lock['name'] !== 'string' || typeof lock['version'] !== 'string') {
+    throw new TypeError('This is no contract lock: expected an object with name and version')
+  }
+  const where = `The lock of ${JSON.stringify(lock['name'])} ${lock['version']}`
+  if (lock['format'] !== FORMAT) {
+    throw new TypeError(
+      `${where} has format ${String(lock['format'])}, and this version of @org/realtime-contracts reads ${FORMAT}; use the one that wrote it, or a newer one`,
+    )
+  }
+  for (const key of ['serverToClient', 'clientToServer', 'rooms'] as const) {
+    if (!isRecord(lock[key])) throw new TypeError(`${where}: ${key} must be an object`)
+  }
+  checkLock(lock as unknown as ContractLock, where) // whose models are looked at now
+  return lock as unknown as ContractLock
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new TypeError('This is no contract lock: it is not JSON', { cause })
+  }
+}
+
+function checkLock({ serverToClient, clientToServer, rooms, session, presence }: ContractLock, where: string): void {
+  for (const [direction, events] of Object.entries({ serverToClient, clientToServer })) {
+    for (const [event, entry] of Object.entries(events)) checkEvent(entry, `${where}: ${direction} ${JSON.stringify(event)}`)
+  }
+  for (const model of [...Object.values(rooms), session, presence]) checkModel(model, where)
+}
+
+function checkEvent(event: EventLock, where: string): void {
+  if (!isRecord(event as unknown)) throw new TypeError(`${where} must be an object`)
+  for (const model of [event.payload, event.reply, ...Object.values(event.errors ?? {})]) checkModel(model, where)
+}
+
+const TYPES: ReadonlySet<unknown> = new Set(
+  'unknown never null boolean enum stringbool string number template array tuple object record union all optional nullable default catch required received codec pipe ref'.split(
+    ' ',
+  ),
+)
+
+function checkModel(model: unknown, where: string): void {
+  if (Array.isArray(model)) for (const part of model) checkModel(part, where)
+  if (!isRecord(model)) return
+  if (typeof model['type'] === 'string' && !TYPES.has(model['type'])) {
+    throw new TypeError(`${where} holds a schema of the type ${JSON.stringify(model['type'])}, which this version does not know`)
+  }
+  for (const part of Object.values(model)) checkModel(part, where)
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

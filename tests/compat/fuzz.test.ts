@@ -1,0 +1,160 @@
+import { defineContract } from '@org/realtime-contracts'
+import { type Comparison, compareContracts, type Finding, toLock, type Verdict } from '@org/realtime-contracts/compat'
+import { expect, test } from 'vitest'
+import * as z from 'zod'
+import { edit } from './edit.js'
+import { Random } from './random.js'
+import { build, drawObject, type Spec, sampleSpec } from './spec.js'
+
+// Random schemas and random edits: what the comparison says is held against what zod itself does with messages.
+
+const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 32)
+const PAIRS = Number(process.env['PAIRS'] ?? 5000)
+const SAMPLES = 12
+
+interface Case {
+  readonly seed: number
+  readonly before: Spec
+  readonly after: Spec
+}
+
+function drawCase(seed: number): Case {
+  const random = new Random(seed)
+  const before = drawObject(random, random.pick([1, 2, 3]))
+  let after: Spec = before
+  for (let edits = random.pick([1, 1, 1, 2]); edits > 0; edits--) after = edit(after, random)
+  return { seed, before, after }
+}
+
+/** Both directions at once: the server's event has the payload, and so has the client's; their answers carry it back. */
+function toContract(schema: z.ZodType) {
+  return defineContract({
+    name: 'fuzz',
+    version: '1.0.0',
+    serverToClient: { told: { payload: schema } },
+    clientToServer: { asked: { payload: schema }, fetched: { reply: schema } },
+  })
+}
+
+function isSent(schema: z.ZodType, value: unknown, isServer: boolean): boolean {
+  const decoded = attempt(() => z.safeDecode(schema, value))
+  if (!decoded?.success || !isServer) return decoded?.success === true
+  const encoded = attempt(() => z.safeEncode(schema, decoded.data))
+  return encoded?.success === true && sameJson(encoded.data, value)
+}
+
+/** What of a sampled value really goes over the wire. */
+function send(schema: z.ZodType, value: unknown, isServer: boolean): { wire: unknown } | undefined {
+  const decoded = attempt(() => z.safeDecode(schema, value))
+  if (!decoded?.success) return undefined
+  const encoded = attempt(() => z.safeEncode(schema, decoded.data))
+  if (encoded?.success !== true) return undefined
+  const wire: unknown = isServer ? toJson(encoded.data) : value
+  return isAccepted(schema, wire) ? { wire } : undefined // what its own version refuses was broken before
+}
+
+function isAccepted(schema: z.ZodType, value: unknown): boolean {
+  return attempt(() => z.safeDecode(schema, value))?.success === true
+}
+
+function attempt<T>(run: () => T): T | undefined {
+  try {
+    return run()
+  } catch {
+    return undefined // an intersection whose sides do not merge
+  }
+}
+
+function toJson(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value))
+}
+
+function sameJson(left: unknown, right: unknown): boolean {
+  const sorted = (value: unknown) =>
+    JSON.stringify(value, (_key, each: unknown) => (typeof each === 'object' && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each))
+  return sorted(left) === sorted(right)
+}
+
+interface Way {
+  readonly name: 'told' | 'asked' | 'fetched'
+  readonly isServer: boolean
+}
+const WAYS: readonly Way[] = [
+  { name: 'told', isServer: true },
+  { name: 'asked', isServer: false },
+  { name: 'fetched', isServer: true },
+]
+
+function verdictOf(comparison: Comparison, event: string): Verdict {
+  const found = comparison.findings.filter((finding) => finding.event === event).map(({ verdict }) => verdict)
+  return found.includes('breaking') ? 'breaking' : found.includes('risky') ? 'risky' : 'safe'
+}
+
+interface Tally {
+  safe: number
+  risky: number
+  breaking: number
+  /** Risky or breaking, though the edit has changed nothing. */
+  refused: number
+  /** Risky, though zod refuses a sampled message. */
+  missed: number
+  messages: number
+  unproven: number
+}
+
+function checkWay({ name, isServer }: Way, item: Case, schemas: { before: z.ZodType; after: z.ZodType }, compared: { live: Comparison; locked: Comparison }, tally: Tally): string[] {
+  const problems: string[] = []
+  const [sender, receiver, spec] = isServer ? [schemas.after, schemas.before, item.after] : [schemas.before, schemas.after, item.before]
+  const verdict = verdictOf(compared.live, name)
+  tally[verdict]++
+  const random = new Random(item.seed + 1)
+  let isRefused = false
+  for (let count = 0; count < SAMPLES; count++) {
+    const sent = send(sender, sampleSpec(spec, random), isServer)
+    if (sent === undefined) continue
+    tally.messages++
+    if (isAccepted(receiver, sent.wire)) continue
+    isRefused = true
+    if (verdict === 'safe') problems.push(`safe, but zod refuses ${JSON.stringify(sent.wire)}`)
+    if (verdictOf(compared.locked, name) === 'safe') problems.push(`safe by the locks, but zod refuses ${JSON.stringify(sent.wire)}`)
+  }
+  if (isRefused && verdict === 'risky') tally.missed++
+  for (const finding of compared.live.findings.filter((each) => each.event === name && each.verdict === 'breaking')) {
+    problems.push(...checkWitness(finding, sender, receiver, isServer))
+  }
+  tally.unproven += compared.locked.findings.filter((each) => each.event === name && each.verdict === 'breaking' && !isSent(sender, each.counterexample, isServer)).length
+  return problems
+}
+
+function checkWitness(finding: Finding, sender: z.ZodType, receiver: z.ZodType, isServer: boolean): string[] {
+  const value = toJson(finding.counterexample)
+  return [
+    ...('counterexample' in finding ? [] : [`${finding.rule} at ${finding.path} is breaking without a counterexample`]),
+    ...(isSent(sender, value, isServer) ? [] : [`${finding.rule} at ${finding.path}: the sender never sends ${JSON.stringify(value)}`]),
+    ...(isAccepted(receiver, value) ? [`${finding.rule} at ${finding.path}: zod accepts ${JSON.stringify(value)}`] : []),
+  ]
+}
+
+function checkCase(item: Case, tally: Tally): string[] {
+  const schemas = { before: build(item.before), after: build(item.after) }
+  const [before, after] = [toContract(schemas.before), toContract(schemas.after)]
+  const compared = { live: compareContracts(before, after), locked: compareContracts(toLock(before), toLock(after)) }
+  return WAYS.flatMap((way) => checkWay(way, item, schemas, compared, tally).map((problem) => `${way.name}: ${problem}`))
+}
+
+test(`what is said of ${PAIRS} random edits is what zod does (seed ${SEED})`, { timeout: 300_000 }, () => {
+  const tally: Tally = { safe: 0, risky: 0, breaking: 0, refused: 0, missed: 0, messages: 0, unproven: 0 }
+  const problems: string[] = []
+  let skipped = 0
+  for (let count = 0; count < PAIRS && problems.length < 10; count++) {
+    const item = drawCase(SEED + count)
+    try {
+      problems.push(...checkCase(item, tally).map((problem) => `SEED=${item.seed} ${problem}\n  before ${JSON.stringify(item.before)}\n  after  ${JSON.stringify(item.after)}`))
+    } catch (error) {
+      if (!(error instanceof TypeError && /contract "fuzz"/.test(error.message))) throw new Error(`SEED=${item.seed}`, { cause: error })
+      skipped++ // what a contract may not hold
+    }
+  }
+  console.log(`seed ${SEED}: ${JSON.stringify(tally)}, ${skipped} pairs that no contract may hold`)
+  expect(problems).toEqual([])
+})
