@@ -26,6 +26,7 @@ export default defineConfig({
         ssr: { resolve: { conditions: [SOURCE, ...defaultServerConditions] } },
         test: {
           name: 'node',
+          execArgv: [`--conditions=${SOURCE}`], // for what Node.js itself loads, such as a contract that the command is given
           include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts', 'examples/*/src/**/*.test.ts'],
           ...deadlines,
           typecheck: { enabled: true, include: ['packages/*/src/**/*.test-d.{ts,tsx}'], tsconfig: './tsconfig.json' },

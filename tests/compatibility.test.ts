@@ -1,5 +1,6 @@
 import { reloadOutdated } from '@org/realtime-client'
 import { defineContract, mergeContracts, toManifest } from '@org/realtime-contracts'
+import { formatLock, toLock } from '@org/realtime-contracts/compat'
 import { createRealtimeServer } from '@org/realtime-server'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod'
@@ -80,6 +81,39 @@ describe('a client of another version', () => {
       await same.connect()
       expect(notices).toEqual([])
     }
+  })
+})
+
+describe('with the history of released versions', () => {
+  const of = (version: string, fields: Record<string, z.ZodType>) =>
+    defineContract({ name: 'shop', version, serverToClient: { order: z.object({ id: z.string(), ...fields }) } })
+  const old = of('1.0.0', { note: z.string().optional() })
+  const broken = of('1.9.0', { total: z.number() })
+  const now = of('2.0.0', {})
+  const ahead = of('2.1.0', { extra: z.string().optional() })
+  async function startNow(history: readonly unknown[]) {
+    const realtime = createRealtimeServer(now, { authenticate: () => ({ userId: 'ada' }), history })
+    const { port } = await realtime.listen(0, '127.0.0.1')
+    onTestFinished(() => realtime.close({ drainMs: 0 }))
+    return (contract: Parameters<typeof createTestClient>[0]) => createTestClient(contract, { url: `http://127.0.0.1:${port}` })
+  }
+
+  test('what has really changed decides, not the version', async () => {
+    const client = await startNow([old, broken, ahead].map((contract) => JSON.parse(formatLock(toLock(contract)))))
+    const page = client(old)
+    const notices = collect((add) => page.on('$outdated', add))
+    await page.connect()
+    expect(notices).toMatchObject([{ urgent: false, serverVersion: '2.0.0' }])
+    await client(toManifest(ahead)).connect()
+    expect(await rejection(client(broken).connect())).toMatchObject({ code: 'CONTRACT_MISMATCH', data: { reason: 'too_old' } })
+    expect(await rejection(client(of('1.5.0', { x: z.string() })).connect())).toMatchObject({ data: { reason: 'too_old' } }) // not known
+  })
+
+  test('what is no history is refused when the server is made', () => {
+    const make = (history: unknown) => () => createRealtimeServer(now, { authenticate: () => ({ userId: 'ada' }), history: history as never })
+    expect(make({})).toThrow(/history must be a list/)
+    expect(make([{}])).toThrow(/history\[0\]: This is no contract lock/)
+    expect(make([toLock(at('1.0.0', 'other'))])).toThrow(/history\[0\] is a lock of "other"/)
   })
 })
 

@@ -71,7 +71,9 @@ function toJson(value: unknown): unknown {
 
 function sameJson(left: unknown, right: unknown): boolean {
   const sorted = (value: unknown) =>
-    JSON.stringify(value, (_key, each: unknown) => (typeof each === 'object' && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each))
+    JSON.stringify(value, (_key, each: unknown) =>
+      typeof each === 'object' && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each,
+    )
   return sorted(left) === sorted(right)
 }
 
@@ -102,7 +104,13 @@ interface Tally {
   unproven: number
 }
 
-function checkWay({ name, isServer }: Way, item: Case, schemas: { before: z.ZodType; after: z.ZodType }, compared: { live: Comparison; locked: Comparison }, tally: Tally): string[] {
+function checkWay(
+  { name, isServer }: Way,
+  item: Case,
+  schemas: { before: z.ZodType; after: z.ZodType },
+  compared: { live: Comparison; locked: Comparison },
+  tally: Tally,
+): string[] {
   const problems: string[] = []
   const [sender, receiver, spec] = isServer ? [schemas.after, schemas.before, item.after] : [schemas.before, schemas.after, item.before]
   const verdict = verdictOf(compared.live, name)
@@ -122,7 +130,9 @@ function checkWay({ name, isServer }: Way, item: Case, schemas: { before: z.ZodT
   for (const finding of compared.live.findings.filter((each) => each.event === name && each.verdict === 'breaking')) {
     problems.push(...checkWitness(finding, sender, receiver, isServer))
   }
-  tally.unproven += compared.locked.findings.filter((each) => each.event === name && each.verdict === 'breaking' && !isSent(sender, each.counterexample, isServer)).length
+  tally.unproven += compared.locked.findings.filter(
+    (each) => each.event === name && each.verdict === 'breaking' && !isSent(sender, each.counterexample, isServer),
+  ).length
   return problems
 }
 
@@ -149,7 +159,11 @@ test(`what is said of ${PAIRS} random edits is what zod does (seed ${SEED})`, { 
   for (let count = 0; count < PAIRS && problems.length < 10; count++) {
     const item = drawCase(SEED + count)
     try {
-      problems.push(...checkCase(item, tally).map((problem) => `SEED=${item.seed} ${problem}\n  before ${JSON.stringify(item.before)}\n  after  ${JSON.stringify(item.after)}`))
+      problems.push(
+        ...checkCase(item, tally).map(
+          (problem) => `SEED=${item.seed} ${problem}\n  before ${JSON.stringify(item.before)}\n  after  ${JSON.stringify(item.after)}`,
+        ),
+      )
     } catch (error) {
       if (!(error instanceof TypeError && /contract "fuzz"/.test(error.message))) throw new Error(`SEED=${item.seed}`, { cause: error })
       skipped++ // what a contract may not hold

@@ -65,8 +65,40 @@ export const PATTERNS: Readonly<Record<string, readonly string[]>> = {
 export const NAMES = ['a', 'b', 'c', 'id', 'name', 'type-of'] as const
 export const VALUES = ['red', 'green', 'blue', 'on', 'off'] as const
 const TAGS = ['circle', 'square', 'line'] as const
-const LEAVES = ['string', 'string', 'number', 'number', 'boolean', 'null', 'unknown', 'stringbool', 'date', 'textNumber', 'enum', 'enum', 'openEnum', 'literal', 'template'] as const
-const BRANCHES = ['object', 'object', 'object', 'array', 'tuple', 'record', 'union', 'union', 'xor', 'members', 'members', 'openMembers', 'both', 'wrap', 'wrap'] as const
+const LEAVES = [
+  'string',
+  'string',
+  'number',
+  'number',
+  'boolean',
+  'null',
+  'unknown',
+  'stringbool',
+  'date',
+  'textNumber',
+  'enum',
+  'enum',
+  'openEnum',
+  'literal',
+  'template',
+] as const
+const BRANCHES = [
+  'object',
+  'object',
+  'object',
+  'array',
+  'tuple',
+  'record',
+  'union',
+  'union',
+  'xor',
+  'members',
+  'members',
+  'openMembers',
+  'both',
+  'wrap',
+  'wrap',
+] as const
 export const WRAPS: readonly Wrap[] = ['nullable', 'readonly', 'describe', 'brand', 'catch', 'refine']
 export const FIELD_WRAPS: readonly Wrap[] = ['optional', 'optional', 'nullish', 'default', 'prefault', ...WRAPS]
 
@@ -225,7 +257,10 @@ function buildNumber({ min, max, above, int, step, refine }: Extract<Spec, { kin
   return refine ? schema.refine((value) => value !== 3) : schema
 }
 
-type Branch = Exclude<Spec, { kind: 'string' | 'number' | 'boolean' | 'null' | 'unknown' | 'stringbool' | 'date' | 'textNumber' | 'self' | 'enum' | 'openEnum' | 'literal' | 'template' }>
+type Branch = Exclude<
+  Spec,
+  { kind: 'string' | 'number' | 'boolean' | 'null' | 'unknown' | 'stringbool' | 'date' | 'textNumber' | 'self' | 'enum' | 'openEnum' | 'literal' | 'template' }
+>
 
 function buildBranch(spec: Branch, self: () => z.ZodType): z.ZodType {
   const part = (of: Spec): z.ZodType => buildPart(of, self)
@@ -259,7 +294,14 @@ function buildBranch(spec: Branch, self: () => z.ZodType): z.ZodType {
 
 function buildObject({ fields, mode, refine }: Extract<Spec, { kind: 'object' }>, part: (of: Spec) => z.ZodType): z.ZodObject {
   const shape = Object.fromEntries(Object.entries(fields).map(([name, of]) => [name, part(of)]))
-  const schema = mode === 'strict' ? z.strictObject(shape) : mode === 'loose' ? z.looseObject(shape) : mode === 'catchall' ? z.object(shape).catchall(z.number()) : z.object(shape)
+  const schema =
+    mode === 'strict'
+      ? z.strictObject(shape)
+      : mode === 'loose'
+        ? z.looseObject(shape)
+        : mode === 'catchall'
+          ? z.object(shape).catchall(z.number())
+          : z.object(shape)
   return refine ? schema.refine((value) => Object.keys(value).length !== 2) : schema
 }
 
@@ -360,7 +402,12 @@ function sampleBranch(spec: Branch, random: Random, part: (of: Spec) => unknown)
     case 'tuple':
       return [...spec.items, ...(spec.rest !== undefined && random.chance(0.5) ? [spec.rest] : [])].map(part)
     case 'record': {
-      const keys = spec.keys === 'enum' || (spec.keys === 'partial' && random.chance(0.5)) ? ['red', 'green'] : spec.keys === 'partial' ? ['red'] : random.pick([[], ['a'], ['red', 'other']])
+      const keys =
+        spec.keys === 'enum' || (spec.keys === 'partial' && random.chance(0.5))
+          ? ['red', 'green']
+          : spec.keys === 'partial'
+            ? ['red']
+            : random.pick([[], ['a'], ['red', 'other']])
       return toObject(keys.map((key) => [key, part(spec.of)]))
     }
     case 'union':

@@ -74,7 +74,7 @@ function isUnbounded(model: Visited['model']): boolean {
 /** Every schema within one, with where it is. */
 function walk(model: LockModel | null | undefined, path: string): Visited[] {
   if (model == null || model.type === 'ref') return []
-  const { fields, items, rest, of, keys: _keys, values, others } = model as { readonly [key: string]: unknown }
+  const { fields, items, rest, of, values, others } = { ...model } as Partial<Record<'fields' | 'items' | 'rest' | 'of' | 'values' | 'others', unknown>> // which of them it has depends on its type
   const within = [
     ...Object.entries(isRecord(fields) ? fields : {}).map(([name, each]) => [`${path}.${name}`, each] as const),
     ...(Array.isArray(items) ? items.map((each, index) => [`${path}[${index}]`, each] as const) : [[`${path}[]`, items] as const]),
@@ -103,12 +103,17 @@ function lintDescriptions(contract: Contract): Lint[] {
 function lintNames({ serverToClient, clientToServer }: ContractLock): Lint[] {
   const names = [...Object.keys(serverToClient), ...Object.keys(clientToServer)]
   const byPlain = groupBy(names, toPlain)
-  return [...byPlain.values()].filter((group) => new Set(group).size > 1).map((group) => ({
-    lint: 'name',
-    event: group[0] ?? '',
-    path: '',
-    message: `its name and ${group.slice(1).map((name) => JSON.stringify(name)).join(', ')} are told apart only by case or punctuation`,
-  }))
+  return [...byPlain.values()]
+    .filter((group) => new Set(group).size > 1)
+    .map((group) => ({
+      lint: 'name',
+      event: group[0] ?? '',
+      path: '',
+      message: `its name and ${group
+        .slice(1)
+        .map((name) => JSON.stringify(name))
+        .join(', ')} are told apart only by case or punctuation`,
+    }))
 }
 
 function toPlain(name: string): string {

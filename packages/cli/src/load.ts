@@ -12,7 +12,9 @@ export async function loadContract(root: string, place: string): Promise<Contrac
   if (!existsSync(file)) throw new UsageError(`There is no ${file}; --contract is a file, with #name where its contract is not exported as "contract"`)
   const found = (await importFile(file))[name]
   if (isContract(found)) return found
-  throw new UsageError(`${file} exports no contract as ${JSON.stringify(name)}: expected what defineContract or mergeContracts returns; another name is given as ${path}#name`)
+  throw new UsageError(
+    `${file} exports no contract as ${JSON.stringify(name)}: expected what defineContract or mergeContracts returns; another name is given as ${path}#name`,
+  )
 }
 
 async function importFile(file: string): Promise<Record<string, unknown>> {

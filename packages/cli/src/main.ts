@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { inspect } from 'node:util'
 import { run } from './run.js'
 import { EXIT } from './usage.js'
 
@@ -9,7 +10,7 @@ run(process.argv.slice(2), output).then(
     process.exitCode = exit
   },
   (error: unknown) => {
-    console.error(error)
+    process.stderr.write(`${inspect(error)}\n`)
     process.exitCode = EXIT.usage
   },
 )

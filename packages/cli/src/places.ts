@@ -16,10 +16,14 @@ export class Places {
 
   constructor({ root, contract }: Settings) {
     const folder = dirname(join(root, contract.split('#', 1).join()))
-    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => /\.[cm]?[jt]s$/.test(file) && !/node_modules|\.test\.|\.d\.[cm]?ts$/.test(file))
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+      (file) => /\.[cm]?[jt]s$/.test(file) && !/node_modules|\.test\.|\.d\.[cm]?ts$/.test(file),
+    )
     this.#lines = files.sort().flatMap((file) => {
       const path = join(folder, file)
-      return readFileSync(path, 'utf8').split('\n').map((text, index) => ({ file: relative(root, path), line: index + 1, text }))
+      return readFileSync(path, 'utf8')
+        .split('\n')
+        .map((text, index) => ({ file: relative(root, path), line: index + 1, text }))
     })
   }
 

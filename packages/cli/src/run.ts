@@ -63,7 +63,7 @@ async function dispatch(args: readonly string[], output: Output): Promise<Exit> 
   if (rest.length > (command === 'explain' ? 1 : 0)) throw new UsageError(`${command} takes no ${JSON.stringify(rest.at(-1))}`)
   if (command === 'explain') return explainCommand(rest[0], output)
   const skew = oneOf<Skew>('skew', values.skew, ['server-first', 'full'])
-  const settings = () => readSettings(values.cwd ?? process.cwd(), values as Readonly<Record<string, string | undefined>>)
+  const settings = () => readSettings(values.cwd ?? process.cwd(), values)
   switch (command) {
     case 'lock':
       return lockCommand(settings(), values, output)

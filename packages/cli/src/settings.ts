@@ -24,7 +24,7 @@ export interface Settings {
   readonly docs: string
 }
 
-type Given = Readonly<Record<string, string | undefined>>
+type Given = { readonly [name in 'contract' | 'lock' | 'history' | 'manifest' | 'acknowledged' | 'supported' | 'docs']?: string | undefined }
 
 const PATHS = { lock: 'contract.lock.json', history: 'contract.history', acknowledged: 'contract.acknowledged.json', docs: 'contract.docs' } as const
 const KNOWN = ['contract', 'manifest', 'supported', ...Object.keys(PATHS)]
@@ -35,7 +35,7 @@ export function readSettings(folder: string, flags: Given): Settings {
   const { name, realtime = {} } = readPackage(root)
   const unknown = Object.keys(realtime).find((key) => !KNOWN.includes(key))
   if (unknown !== undefined) throw new UsageError(`package.json: "realtime" has an unknown key ${JSON.stringify(unknown)}; known are ${KNOWN.join(', ')}`)
-  const setting = (key: string): string | undefined => {
+  const setting = (key: keyof Given): string | undefined => {
     const value = flags[key] ?? realtime[key]
     if (value !== undefined && (typeof value !== 'string' || value === '')) throw new UsageError(`package.json: "realtime.${key}" must be a text`)
     return value

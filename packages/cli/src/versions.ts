@@ -17,7 +17,9 @@ export function readHistory({ history, supported }: Settings): ContractLock[] {
   if (!existsSync(history)) return []
   const files = readdirSync(history).filter((file) => file.endsWith('.json'))
   const locks = files.map((file) => parseLock(readFileSync(join(history, file), 'utf8'), join(history, file)))
-  return locks.filter(({ version }) => supported === undefined || compareVersions(version, supported) >= 0).sort((left, right) => compareVersions(left.version, right.version))
+  return locks
+    .filter(({ version }) => supported === undefined || compareVersions(version, supported) >= 0)
+    .sort((left, right) => compareVersions(left.version, right.version))
 }
 
 /**

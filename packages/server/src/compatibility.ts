@@ -1,4 +1,5 @@
 import type { Contract, ContractMismatch } from '@org/realtime-contracts'
+import { type ContractLock, compareContracts, readLock } from '@org/realtime-contracts/compat'
 import { type Handshake, RealtimeError } from '@org/realtime-contracts/wire'
 
 /** What a client says of its contract. */
@@ -11,13 +12,21 @@ const TOO_NEW_RETRY_MS = 5_000
 /** Whether clients of other versions of a contract can be talked to. */
 export class Compatibility {
   readonly #contracts: ReadonlyMap<string, Contract>
+  /** Whether clients of released contracts can be talked to, by fingerprint. */
+  readonly #released: ReadonlyMap<string, boolean>
 
-  constructor(private readonly contract: Contract) {
+  /** @throws TypeError for what is no lock, or one of another contract. */
+  constructor(
+    private readonly contract: Contract,
+    history: readonly unknown[],
+  ) {
     this.#contracts = new Map(allOf(contract).map((part) => [part.name, part]))
+    this.#released = new Map(history.map((lock, index) => this.#judge(lock, index)))
   }
 
   /**
-   * By version, where the contracts differ: a client of the same major version and no later minor one can be talked to.
+   * By what has really changed, where the client's contract is one of the history; else by version: a client of the same major
+   * version and no later minor one can be talked to.
    * A client that says nothing, such as a stock one, is let in.
    * @returns the version that the server has, where it is a newer one.
    * @throws RealtimeError `CONTRACT_MISMATCH`
@@ -28,9 +37,28 @@ export class Compatibility {
     if (server === undefined) throw mismatch('wrong_contract', client, this.contract)
     if (client.fingerprint === server.fingerprint) return undefined
     const [order, part] = compareVersions(client.version, server.version)
+    const fits = this.#released.get(client.fingerprint)
+    if (fits === false) throw mismatch(order > 0 ? 'too_new' : 'too_old', client, server)
+    if (fits === true) return order < 0 ? server.version : undefined
     if (part <= MINOR && order > 0) throw mismatch('too_new', client, server)
     if (part === MAJOR && order < 0) throw mismatch('too_old', client, server)
     return order < 0 ? server.version : undefined
+  }
+
+  #judge(released: unknown, index: number): [fingerprint: string, fits: boolean] {
+    const lock = readReleased(released, index)
+    const server = this.#contracts.get(lock.name)
+    if (server === undefined)
+      throw new TypeError(`history[${index}] is a lock of ${JSON.stringify(lock.name)}, which is not the contract of this server, nor a part of it`)
+    return [lock.fingerprint, compareContracts(lock, server).verdict !== 'breaking']
+  }
+}
+
+function readReleased(released: unknown, index: number): ContractLock {
+  try {
+    return readLock(released)
+  } catch (cause) {
+    throw new TypeError(`history[${index}]: ${(cause as Error).message}`, { cause }) // readLock throws nothing else
   }
 }
 

@@ -38,6 +38,11 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly limits?: Partial<Limits>
   /** Where it is kept who was revoked. @default in memory: a restart forgets */
   readonly revocations?: RevocationStore
+  /**
+   * The locks of released versions (`contract.history/*.json`, as `realtime release` writes them): clients of those are let in where the two
+   * can really talk. @default none: versions decide, as in Semantic Versioning
+   */
+  readonly history?: readonly unknown[]
   /** What joins several processes to one server: `redisCluster({ url })` of `@org/realtime-server/redis`. @default this process alone */
   readonly cluster?: Cluster
   /** Told of every client that was not let in: `error.cause` has the reason, which the client is not told. */
@@ -63,6 +68,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
   'limits',
   'revocations',
   'cluster',
+  'history',
   'onRefused',
   'onError',
 ]
@@ -76,6 +82,9 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
   assertKeys('presence', options.presence, ['graceMs', 'visible'])
   if (options.presence?.visible !== undefined && typeof options.presence.visible !== 'function') {
     throw new TypeError('presence.visible must be a function of { user, userId }')
+  }
+  if (options.history !== undefined && !Array.isArray(options.history)) {
+    throw new TypeError('history must be a list of contract locks, such as those in contract.history')
   }
   for (const name of ['pingIntervalMs', 'pingTimeoutMs', 'handshakeTimeoutMs'] as const) {
     assertDuration(name, options[name], 1)

@@ -135,7 +135,7 @@ class Realtime<User extends BaseUser> {
       this.#revocations,
       this.#connections,
       this.#presence,
-      new Compatibility(contract),
+      new Compatibility(contract, options.history ?? []),
       contract.codec.session,
       this.#limits,
       toRates(contract, this.#limits),

@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import { compareHistory, type Skew } from '@org/realtime-contracts/compat'
+import { compareHistory, type HistoryFinding, type Skew } from '@org/realtime-contracts/compat'
 import { findUnacknowledged, readAcknowledged } from '../acknowledged.js'
 import { findChangesets, isLess, plannedBump } from '../changesets.js'
 import { formatReport } from '../format.js'
@@ -29,13 +29,18 @@ export async function checkCommand(settings: Settings, { skew, strict, today }: 
   for (const { lint: rule, event, path, message } of lints) out(`lint ${rule}: ${event} ${path}: ${message}\n`)
 
   const comparison = compareHistory(readHistory(settings), contract, { skew })
+  const findings: readonly HistoryFinding[] = comparison.findings
   const planned = plannedBump(findChangesets(settings.root), settings.packageName)
-  const tooSmall = comparison.findings.length > 0 && isLess(planned, comparison.bump)
-  const open = findUnacknowledged(comparison.findings, readAcknowledged(settings.acknowledged), today)
-  const told = comparison.findings.filter((finding) => (tooSmall && finding.verdict === 'breaking') || open.includes(finding))
+  const tooSmall = findings.length > 0 && isLess(planned, comparison.bump)
+  const open = findUnacknowledged(findings, readAcknowledged(settings.acknowledged), today)
+  const told = findings.filter((finding) => (tooSmall && finding.verdict === 'breaking') || open.includes(finding))
   if (told.length > 0) out(formatReport({ ...comparison, findings: told, places: new Places(settings) }, 'human'))
-  if (tooSmall) error(`The change needs a ${comparison.bump} of ${settings.packageName}, and the changesets plan ${planned === 'none' ? 'nothing' : `a ${planned}`}: run "realtime changeset"\n`)
-  if (open.length > 0) error(`${open.length} risky findings are not acknowledged: add { "id", "reason", "until" } to ${relative(settings.root, settings.acknowledged)}\n`)
+  if (tooSmall)
+    error(
+      `The change needs a ${comparison.bump} of ${settings.packageName}, and the changesets plan ${planned === 'none' ? 'nothing' : `a ${planned}`}: run "realtime changeset"\n`,
+    )
+  if (open.length > 0)
+    error(`${open.length} risky findings are not acknowledged: add { "id", "reason", "until" } to ${relative(settings.root, settings.acknowledged)}\n`)
 
   if (stale.length > 0) return EXIT.stale
   if (tooSmall || open.length > 0 || (strict && lints.length > 0)) return EXIT.violation

@@ -12,7 +12,12 @@ import { EXIT, type Exit, type Output } from '../usage.js'
 /** Writes the contract's documentation: AsyncAPI, JSON Schemas, Markdown, and one HTML page. */
 export async function docsCommand(settings: Settings, place: ServerPlace, { out }: Output): Promise<Exit> {
   const document = toDocument(await loadContract(settings.root, settings.contract))
-  const files = { 'asyncapi.json': toJson(toAsyncApi(document, place)), 'events.md': toMarkdown(document), 'index.html': toHtml(document), ...toSchemas(document) }
+  const files = {
+    'asyncapi.json': toJson(toAsyncApi(document, place)),
+    'events.md': toMarkdown(document),
+    'index.html': toHtml(document),
+    ...toSchemas(document),
+  }
   for (const [name, text] of Object.entries(files)) {
     const file = join(settings.docs, name)
     mkdirSync(dirname(file), { recursive: true })
@@ -23,12 +28,11 @@ export async function docsCommand(settings: Settings, place: ServerPlace, { out 
 }
 
 function toSchemas({ name, version, events, definitions }: ContractDocument): Record<string, string> {
-  const schemas = events.flatMap(({ id, payload, reply }) => [
-    [`${id}.json`, payload] as const,
-    [`${id}.reply.json`, reply?.data] as const,
-  ])
+  const schemas = events.flatMap(({ id, payload, reply }) => [[`${id}.json`, payload] as const, [`${id}.reply.json`, reply?.data] as const])
   return Object.fromEntries(
-    schemas.flatMap(([file, schema]) => (schema === undefined ? [] : [[`schemas/${file}`, toJson(toStandalone(schema, `urn:realtime:${name}:${version}:${file}`, definitions))]])),
+    schemas.flatMap(([file, schema]) =>
+      schema === undefined ? [] : [[`schemas/${file}`, toJson(toStandalone(schema, `urn:realtime:${name}:${version}:${file}`, definitions))]],
+    ),
   )
 }
 

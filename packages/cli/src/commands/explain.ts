@@ -9,7 +9,9 @@ export function explainCommand(name: string | undefined, { out }: Output): Exit 
   }
   if (!Object.hasOwn(RULES, name)) throw new UsageError(`There is no rule ${JSON.stringify(name)}; "realtime explain" lists them`)
   const { title, why, sends, receives, fix }: Rule = RULES[name as keyof typeof RULES]
-  out(`${name}: ${title}\n\n${why}\n\nwhere the newer version sends:    ${toText(sends)}\nwhere the newer version receives: ${toText(receives)}\n\nTo make it safely: ${fix}\n`)
+  out(
+    `${name}: ${title}\n\n${why}\n\nwhere the newer version sends:    ${toText(sends)}\nwhere the newer version receives: ${toText(receives)}\n\nTo make it safely: ${fix}\n`,
+  )
   return EXIT.fine
 }
 

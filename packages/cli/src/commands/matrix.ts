@@ -1,4 +1,4 @@
-import { compareContracts, type ContractLock, toLock, type Verdict } from '@org/realtime-contracts/compat'
+import { type ContractLock, compareContracts, toLock, type Verdict } from '@org/realtime-contracts/compat'
 import { loadContract } from '../load.js'
 import type { Settings } from '../settings.js'
 import { EXIT, type Exit, type Output } from '../usage.js'
@@ -9,15 +9,18 @@ const WORDS: Readonly<Record<Verdict, string>> = { safe: 'yes', risky: 'risky', 
 /** Says which versions can talk to which: a line for each version of the server, a column for each of clients. */
 export async function matrixCommand(settings: Settings, { out }: Output): Promise<Exit> {
   const current = toLock(await loadContract(settings.root, settings.contract))
-  const versions = [...readHistory(settings).filter(({ version }) => version !== current.version), current].sort((left, right) => compareVersions(left.version, right.version))
+  const versions = [...readHistory(settings).filter(({ version }) => version !== current.version), current].sort((left, right) =>
+    compareVersions(left.version, right.version),
+  )
   const names = versions.map(({ version }) => version)
-  const rows = versions.map((server) => [server.version, ...versions.map((client) => WORDS[verdictOf(server, client)])])
+  const rows = versions.map((server) => [server.version, ...versions.map((client) => WORDS[compareContracts(client, server).verdict])])
   const widths = ['server', ...names].map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)))
-  for (const row of [['server', ...names], ...rows]) out(`${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`)
+  for (const row of [['server', ...names], ...rows])
+    out(
+      `${row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd()}\n`,
+    )
   return EXIT.fine
-}
-
-function verdictOf(server: ContractLock, client: ContractLock): Verdict {
-  if (compareVersions(server.version, client.version) >= 0) return compareContracts(client, server).verdict
-  return compareContracts(server, client, { skew: 'full' }).verdict // a newer client of an older server
 }

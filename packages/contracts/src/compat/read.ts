@@ -1,8 +1,8 @@
 import type * as z from 'zod'
 import { canonicalJson } from '../fingerprint.js'
+import { isReceivedOnly } from '../open.js'
 import { isRewrite, readLengthChecks, readNumberChecks, readTextChecks, toRewritten } from './checks.js'
 import type { LockModel, Scalar } from './model.js'
-import { isReceivedOnly } from '../open.js'
 
 type Schema = z.core.$ZodType
 // zod narrows on `def.type` only through this union.

@@ -1,0 +1,215 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { run } from './run.js'
+
+const folder = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+const contractOf = (fields: string, version = '1.0.0', more = '') => `
+import { defineContract } from '@org/realtime-contracts'
+import * as z from 'zod'
+
+export const contract = defineContract({
+  name: 'shop',
+  version: '${version}',
+  serverToClient: {
+    'order:changed': z.object({ ${fields} }).describe('An order has changed'),
+  },
+  ${more}
+})
+`
+const FIELDS = 'id: z.string(), total: z.number()'
+
+/** A project of a user, with a contract in TypeScript. */
+function project(contract = contractOf(FIELDS)) {
+  const root = mkdtempSync(join(folder, '.project-')) // beside this package's own, so that what it needs is found
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }))
+  const write = (file: string, text: string): void => {
+    mkdirSync(dirname(join(root, file)), { recursive: true })
+    writeFileSync(join(root, file), text)
+  }
+  write('package.json', JSON.stringify({ name: 'shop', type: 'module', realtime: { contract: 'src/contract.ts', manifest: 'src/manifest.ts' } }))
+  write('src/contract.ts', contract)
+  const realtime = async (...args: string[]) => {
+    const told = { out: '', error: '' }
+    const exit = await run([...args, '--cwd', root], { out: (text) => (told.out += text), error: (text) => (told.error += text) })
+    return { exit, ...told }
+  }
+  return { root, write, realtime, read: (file: string) => readFileSync(join(root, file), 'utf8'), has: (file: string) => existsSync(join(root, file)) }
+}
+
+describe('realtime lock', () => {
+  test('writes the lock and the manifest, once, and check tells when they are stale', async () => {
+    const { realtime, read, write } = project()
+    expect(await realtime('lock', '--check')).toMatchObject({ exit: 3, error: expect.stringContaining('contract.lock.json is stale') })
+    expect(await realtime('lock')).toMatchObject({ exit: 0, out: 'wrote contract.lock.json\nwrote src/manifest.ts\n' })
+    expect(await realtime('lock')).toMatchObject({ exit: 0, out: 'nothing has changed\n' })
+    expect(await realtime('lock', '--check')).toMatchObject({ exit: 0 })
+    expect(JSON.parse(read('contract.lock.json'))).toMatchObject({ name: 'shop', version: '1.0.0' })
+    expect(read('src/manifest.ts')).toContain("import type { contract } from './contract.js'")
+    write('contract.lock.json', '{}')
+    expect(await realtime('check')).toMatchObject({ exit: 3 })
+  })
+})
+
+describe('realtime diff', () => {
+  async function released(after: string) {
+    const made = project()
+    await made.realtime('lock')
+    expect(await made.realtime('release')).toMatchObject({ exit: 0, out: 'wrote contract.history/1.0.0.json\n' })
+    made.write('src/contract.ts', after)
+    return made
+  }
+
+  test('tells what breaks, with a counterexample, where it is, and how to do it safely', async () => {
+    const { realtime } = await released(contractOf('id: z.string()', '1.1.0'))
+    const { exit, out } = await realtime('diff')
+    expect(exit).toBe(1)
+    expect(out).toMatch(/breaking +server→client order:changed payload\.total {2}field-removed/)
+    expect(out).toMatch(/counterexample: \{"id":/)
+    expect(out).toContain('at src/contract.ts:9')
+    expect(out).toContain('this change is a major')
+    expect(await realtime('diff', '--fail-on', 'none')).toMatchObject({ exit: 0 })
+  })
+
+  test.each([
+    ['json', /"rule": "field-removed"/],
+    ['github', /^::error file=src\/contract\.ts,line=9,title=field-removed/],
+    ['markdown', /^\*\*breaking\*\*: this change is a major/],
+    ['junit', /<testsuite name="realtime" tests="\d+" failures="1">/],
+  ])('writes %s', async (format, expected) => {
+    const { realtime } = await released(contractOf('id: z.string()'))
+    expect((await realtime('diff', '--format', format)).out).toMatch(expected)
+  })
+
+  test('finds a harmless change harmless', async () => {
+    const { realtime } = await released(contractOf(`${FIELDS}, note: z.string().optional()`))
+    expect(await realtime('diff')).toMatchObject({ exit: 0, out: expect.stringContaining('safe: this change is a minor') })
+  })
+
+  test('compares with a file and a commit, too, and says where there is none', async () => {
+    const { root, realtime } = await released(contractOf('id: z.string()'))
+    const git = (...args: string[]) => execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@example.com', ...args], { cwd: root, stdio: 'pipe' })
+    git('init', '-q')
+    git('add', 'contract.lock.json')
+    git('commit', '-qm', 'x')
+    for (const against of ['git:HEAD', 'contract.lock.json', 'contract.history/1.0.0.json'])
+      expect(await realtime('diff', '--against', against)).toMatchObject({ exit: 1 })
+    for (const against of ['git:nowhere', 'nowhere.json', 'npm:./nowhere']) expect(await realtime('diff', '--against', against)).toMatchObject({ exit: 2 })
+  })
+})
+
+describe('realtime check', () => {
+  test('wants a changeset of the size that the change needs, which realtime changeset writes', async () => {
+    const { realtime, write, root } = project()
+    await realtime('lock')
+    await realtime('release')
+    expect(await realtime('check')).toMatchObject({ exit: 0 })
+    write('src/contract.ts', contractOf('id: z.string()', '2.0.0'))
+    await realtime('lock')
+    mkdirSync(join(root, '.changeset'))
+    expect(await realtime('check')).toMatchObject({ exit: 1, error: expect.stringContaining('needs a major of shop, and the changesets plan nothing') })
+    write('.changeset/small.md', "---\n'shop': minor\n---\n\nx\n")
+    expect(await realtime('check')).toMatchObject({ exit: 1, error: expect.stringContaining('plan a minor') })
+    expect(await realtime('changeset')).toMatchObject({ exit: 0 })
+    expect(await realtime('check')).toMatchObject({ exit: 0 })
+  })
+
+  test('wants what is risky to be acknowledged, with an end', async () => {
+    const { realtime, write } = project()
+    await realtime('lock')
+    await realtime('release')
+    write(
+      'src/contract.ts',
+      contractOf(
+        'id: z.string().refine((id) => id.length > 1), total: z.number()',
+        '1.1.0',
+        "clientToServer: { 'order:ask': z.object({ id: z.string().max(9) }).describe('x') },",
+      ),
+    )
+    write('.changeset/x.md', '---\n"shop": major\n---\n\nx\n')
+    await realtime('lock')
+    const { findings } = JSON.parse((await realtime('diff', '--format', 'json', '--skew', 'full')).out) as { findings: Array<{ id: string; verdict: string }> }
+    const risky = findings.filter(({ verdict }) => verdict === 'risky')
+    expect(risky.length).toBeGreaterThan(0)
+    const checked = () => realtime('check', '--skew', 'full')
+    expect(await checked()).toMatchObject({ exit: 1, error: expect.stringContaining('risky findings are not acknowledged') })
+    write('contract.acknowledged.json', JSON.stringify(risky.map(({ id }) => ({ id, reason: 'ids are longer', until: '2999-12-31' }))))
+    expect(await checked()).toMatchObject({ exit: 0 })
+    write('contract.acknowledged.json', JSON.stringify(risky.map(({ id }) => ({ id, reason: 'ids are longer', until: '2020-01-01' }))))
+    expect(await checked()).toMatchObject({ exit: 1 })
+    write('contract.acknowledged.json', '{}')
+    expect(await checked()).toMatchObject({ exit: 2 })
+  })
+
+  test('lints what will hurt later', async () => {
+    const { realtime } = project(
+      contractOf(
+        "kind: z.enum(['a', 'b']), more: z.strictObject({}), x: z.string().catch('x')",
+        '1.0.0',
+        "clientToServer: { say: z.object({ text: z.string(), list: z.array(z.number()) }), 'order-changed': {} },",
+      ),
+    )
+    await realtime('lock')
+    const { exit, out } = await realtime('check')
+    expect(exit).toBe(0)
+    for (const lint of ['closed-enum', 'strict-reader', 'catch', 'unbounded', 'no-description', 'name']) expect(out).toContain(`lint ${lint}`)
+    expect(await realtime('check', '--strict')).toMatchObject({ exit: 1 })
+  })
+})
+
+test('realtime release keeps a version once, and matrix shows who can talk to whom', async () => {
+  const { realtime, write } = project()
+  await realtime('release')
+  write('src/contract.ts', contractOf('id: z.string()'))
+  expect(await realtime('release')).toMatchObject({ exit: 1, error: expect.stringContaining('1.0.0 was released') })
+  write('src/contract.ts', contractOf('id: z.string()', '2.0.0'))
+  expect(await realtime('release')).toMatchObject({ exit: 0 })
+  expect((await realtime('matrix')).out).toBe('server  1.0.0  2.0.0\n1.0.0   yes    yes\n2.0.0   no     yes\n')
+})
+
+test('realtime docs writes every form of the documentation', async () => {
+  const { realtime, has, read } = project()
+  expect(await realtime('docs', '--host', 'realtime.example.com')).toMatchObject({ exit: 0 })
+  for (const file of ['asyncapi.json', 'events.md', 'index.html', 'schemas/order.changed.json']) expect(has(`contract.docs/${file}`)).toBe(true)
+  expect(read('contract.docs/asyncapi.json')).toContain('realtime.example.com')
+})
+
+test('realtime explain tells a rule, and lists them', async () => {
+  const { realtime } = project()
+  expect((await realtime('explain', 'field-removed')).out).toMatch(/To make it safely: \S/)
+  expect((await realtime('explain')).out).toContain('field-added-required')
+  expect(await realtime('explain', 'nope')).toMatchObject({ exit: 2 })
+})
+
+test.each([
+  ['no command', []],
+  ['a command that there is not', ['lokc']],
+  ['an option that there is not', ['lock', '--chek']],
+  ['a format that there is not', ['diff', '--format', 'yaml']],
+  ['one word too many', ['lock', 'now']],
+  ['a contract that is not there', ['lock', '--contract', 'src/nope.ts']],
+  ['a contract by another name', ['lock', '--contract', 'src/contract.ts#nope']],
+  ['a history of no locks', ['diff', '--history', 'src', '--against', 'package.json']],
+])('%s is a mistake of whoever runs it', async (_what, args) => {
+  const { realtime } = project()
+  const { exit, error, out } = await realtime(...args)
+  expect(exit).toBe(2)
+  expect(error + out).toMatch(/^(realtime: .+|Usage: )/)
+})
+
+test('a contract that throws is told by what it threw', async () => {
+  const { realtime } = project(contractOf('at: z.date()'))
+  expect(await realtime('lock')).toMatchObject({ exit: 2, error: expect.stringContaining('z.date() has no JSON form') })
+})
+
+test('a project without a contract is told how to name it', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'realtime-cli-'))
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }))
+  let told = ''
+  expect(await run(['lock', '--cwd', root], { out: () => {}, error: (text) => (told += text) })).toBe(2)
+  expect(told).toContain('Where is the contract?')
+})
