@@ -144,7 +144,9 @@ async function create(contract: Contract, options: AnyOwnOptions = {}): Promise<
     return realtime
   }
   const host = new Host(make, { namespace: rest.namespace ?? '/', isFactory: true, closes: true })
-  return Object.assign(await open(host, { ...(timeoutMs !== undefined && { timeoutMs }), ...(transports && { transports }), tokens: tokens ?? known }), { errors })
+  return Object.assign(await open(host, { ...(timeoutMs !== undefined && { timeoutMs }), ...(transports && { transports }), tokens: tokens ?? known }), {
+    errors,
+  })
 }
 
 /**
