@@ -72,7 +72,7 @@ export function createFaults<Event extends string>(line: Line, gone: (sids: read
     stall: (options) => start({ kind: 'stall', ...options }),
     offline() {
       const fault = start({ kind: 'refuse' })
-      line.cut()
+      void gone(line.cut())
       return fault
     },
     kill: () => gone(line.cut()),

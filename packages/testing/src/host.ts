@@ -93,14 +93,14 @@ export class Host<C extends Contract, User extends BaseUser> {
     if (this.#realtime !== undefined) throw new Error('The test server is up already')
     const realtime = await this.make()
     toSeam(realtime)
+    this.#path = realtime.io.path()
+    this.#contract = realtime.contract
+    this.#realtime = realtime
     await this.#listen(realtime)
     realtime.io.engine.on('connection', this.#count)
     if (!(await holds(() => realtime.ready, READY_MS))) {
       throw new Error('The realtime server is not ready: it has been closed, or cannot reach its cluster')
     }
-    this.#path = realtime.io.path()
-    this.#contract = realtime.contract
-    this.#realtime = realtime
   }
 
   /** @param crash whether clients are left without a word. */

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
  */
 export type Match<Payload> = ((payload: Payload) => boolean) | Partially<Payload>
 
-export type Partially<T> = T extends Date
+type Partially<T> = T extends Date
   ? T
   : T extends ReadonlyArray<infer Item>
     ? ReadonlyArray<Partially<Item>>

@@ -268,8 +268,8 @@ describe("around the application's own server", () => {
   test('which has no HTTP server of its own', async () => {
     const realtime = createRealtimeServer(contract, { authenticate: ({ token }) => (token ? { userId: token } : null), namespace: '/app', path: '/ws/' })
     await using test = await createTestRealtime.around(realtime, { namespace: '/app' })
-    expect((await test.connect(undefined as never, { token: 'alice' })).session).toMatchObject({ userId: 'alice' })
-    expect(await rejection(test.connect(undefined as never))).toMatchObject({ message: expect.stringContaining('was given no tokens') })
+    expect((await test.connect('alice', { token: 'alice' })).session).toMatchObject({ userId: 'alice' })
+    expect(await rejection(test.connect('alice'))).toMatchObject({ message: expect.stringContaining('was given no tokens') })
   })
 
   test('which listens already, and goes on after the test where it is shared', async () => {

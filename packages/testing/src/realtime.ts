@@ -3,13 +3,14 @@ import type { Contract, ContractOf, Manifest, SessionFields, Side, SideOf } from
 import { checkTimeout } from '@org/realtime-contracts/wire'
 import { type BaseUser, createRealtimeServer, type RealtimeServer, type RealtimeServerOptions } from '@org/realtime-server'
 import { createMember, type Member, type TestClient, type TestClientOptions } from './client.js'
+import { Failure } from './failure.js'
 import { Host } from './host.js'
 import { type Recorder, Recording } from './recorder.js'
 import { comeToRest, holds } from './rest.js'
-import { KnownTokens, type TestTokens } from './tokens.js'
+import { KnownTokens, type TestTokens, type TokenUser } from './tokens.js'
 
 export interface TestOptions {
-  /** How long `expectEvent` and the like wait, in milliseconds. @default 2_000 */
+  /** How long `expectEvent` and the like wait, in milliseconds. @default 3_000 */
   readonly timeoutMs?: number
   /** What clients connect over, as in their own option. @default ['websocket'] */
   readonly transports?: ReadonlyArray<'polling' | 'websocket'>
@@ -87,7 +88,7 @@ export interface OwnTestRealtime<C extends Contract, User extends BaseUser, Who,
   readonly errors: readonly Fault[]
 }
 
-const DEFAULT_TIMEOUT_MS = 2_000
+const DEFAULT_TIMEOUT_MS = 3_000
 const END_MS = 1_000
 
 /**
@@ -102,6 +103,7 @@ function create<const C extends Contract, User extends BaseUser & SessionFields<
     readonly user: (userId: string) => User
   },
 ): Promise<OwnTestRealtime<C, User, string | User>>
+/** As above, with the application's own way to authenticate, and tokens that it takes. */
 function create<const C extends Contract, User extends BaseUser & SessionFields<C>, Who, Tokens extends TestTokens<Who>>(
   contract: C,
   options: OwnServerOptions<C, User> & {
@@ -110,6 +112,7 @@ function create<const C extends Contract, User extends BaseUser & SessionFields<
     readonly tokens: Tokens & TestTokens<Who>
   },
 ): Promise<OwnTestRealtime<C, User, Who, Tokens>>
+/** As above, for users who are named as a whole, or by an id where they need no more. */
 function create<const C extends Contract, User extends BaseUser & SessionFields<C> = BaseUser & SessionFields<C>>(
   contract: C,
   options?: OwnServerOptions<C, User>,
@@ -132,11 +135,18 @@ async function create(contract: Contract, options: AnyOwnOptions = {}): Promise<
         return onError(error, context)
       },
     })
-    await setup?.(realtime)
+    try {
+      await setup?.(realtime)
+    } catch (error) {
+      await realtime.close({ drainMs: 0 })
+      throw error
+    }
     return realtime
   }
   const host = new Host(make, { namespace: rest.namespace ?? '/', isFactory: true, closes: true })
-  return Object.assign(await open(host, { ...(timeoutMs && { timeoutMs }), ...(transports && { transports }), tokens: tokens ?? known }), { errors })
+  return Object.assign(await open(host, { ...(timeoutMs !== undefined && { timeoutMs }), ...(transports && { transports }), tokens: tokens ?? known }), {
+    errors,
+  })
 }
 
 /**
@@ -144,7 +154,7 @@ async function create(contract: Contract, options: AnyOwnOptions = {}): Promise<
  * Given a function that makes the server, the test can also stop and restart it.
  * @throws TypeError for what is no server of `createRealtimeServer`.
  */
-async function around<C extends Contract, User extends BaseUser, Who = never, Tokens extends TestTokens<Who> = TestTokens<Who>>(
+async function around<C extends Contract, User extends BaseUser, Who = TokenUser, Tokens extends TestTokens<Who> = TestTokens<Who>>(
   server: RealtimeServer<C, User> | (() => RealtimeServer<C, User> | Promise<RealtimeServer<C, User>>),
   { namespace = '/', closeServer = true, ...options }: AroundOptions<Who, Tokens> = {},
 ): Promise<TestRealtime<C, User, Who, Tokens>> {
@@ -249,10 +259,11 @@ class Kit {
   record(client: RealtimeClient<Contract, Side>): Pick<Recording, 'expectEvent' | 'received'> {
     const record = new Recording(client, this.#eventsOf(this.host.contract), this.timeoutMs)
     this.#records.add(record)
-    return {
-      expectEvent: (event, match, options) => record.expectEvent(event, match, options),
+    const recorder: Pick<Recording, 'expectEvent' | 'received'> = {
+      expectEvent: (event, match, options) => record.expectEvent(event, match, options, new Failure(recorder.expectEvent)),
       received: (event) => record.received(event),
     }
+    return recorder
   }
 
   async settled({ timeoutMs = this.timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {

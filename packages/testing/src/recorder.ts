@@ -1,7 +1,7 @@
 import type { ClientEvents, RealtimeClient, RealtimeError } from '@org/realtime-client'
 import type { Contract, PayloadOf, ServerEvent, Side } from '@org/realtime-contracts'
 import { checkTimeout } from '@org/realtime-contracts/wire'
-import { Failure } from './failure.js'
+import type { Failure } from './failure.js'
 import { findMismatch, type Match, show } from './match.js'
 
 /** What a client can be told: the events of the contract, and what the SDK itself says. */
@@ -14,7 +14,7 @@ export type HeardPayload<C extends Contract, V extends Side, K> = K extends keyo
     : never
 
 export interface ExpectOptions {
-  /** How long to wait, in milliseconds. @default the kit's `timeoutMs`, 2_000 */
+  /** How long to wait, in milliseconds. @default the test's `timeoutMs`, 3_000 */
   readonly timeoutMs?: number
 }
 
@@ -68,7 +68,7 @@ export class Recording {
     this.#offs.push(client.on('error', warnOfBroken), client.subscribe(this.#failWhereOver))
   }
 
-  expectEvent(event: string, match: unknown, { timeoutMs = this.timeoutMs }: ExpectOptions = {}, failure = new Failure(this.expectEvent)): Promise<unknown> {
+  expectEvent(event: string, match: unknown, { timeoutMs = this.timeoutMs }: ExpectOptions = {}, failure: Failure): Promise<unknown> {
     checkTimeout(timeoutMs)
     const expected: Promise<unknown> = new Promise((resolve, reject) => {
       const entry = this.#find(event, match)
