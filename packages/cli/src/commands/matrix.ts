@@ -1,4 +1,4 @@
-import { type ContractLock, compareContracts, toLock, type Verdict } from '@org/realtime-contracts/compat'
+import { compareContracts, toLock, type Verdict } from '@org/realtime-contracts/compat'
 import { loadContract } from '../load.js'
 import type { Settings } from '../settings.js'
 import { EXIT, type Exit, type Output } from '../usage.js'
