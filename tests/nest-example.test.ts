@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { contract } from '@org/realtime-contracts/events'
 import { io, type Socket } from 'socket.io-client'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Running, root, startExample } from './example.js'
 import { collect, createTestClient, heard, until } from './harness.js'
 
@@ -118,8 +118,25 @@ test('the Nest example says what is wrong with a setting, and that its port is t
   expect(taken.output).toContain(`Port ${port} is taken. Set WS_PORT`)
 })
 
-test('the README of the Nest example shows its files as they are', async () => {
-  const folder = `${root}examples/nestjs/`
-  const readme = await readFile(`${folder}README.md`, 'utf8')
-  for (const file of ['realtime.ts', 'websocket.service.ts']) expect(readme).toContain(`\`\`\`ts\n${await readFile(`${folder}src/${file}`, 'utf8')}\`\`\``)
+describe('what is written about Nest', () => {
+  const read = (path: string): Promise<string> => readFile(`${root}${path}`, 'utf8')
+  const withoutIndent = (text: string): string => text.replaceAll(/^ +/gm, '')
+
+  test('the README of the example shows its files as they are', async () => {
+    const readme = await read('examples/nestjs/README.md')
+    for (const file of ['realtime.ts', 'websocket.service.ts']) expect(readme).toContain(`\`\`\`ts\n${await read(`examples/nestjs/src/${file}`)}\`\`\``)
+  })
+
+  test('the guide shows code that runs', async () => {
+    const packaging = ['realtime.ts', 'roles.guard.ts', 'sold-out.filter.ts'].map((file) => `tests/packaging/nest/${file}`)
+    const example = ['app.module.ts', 'notification.service.ts', 'status.controller.ts'].map((file) => `examples/nestjs/src/${file}`)
+    const sources = (await Promise.all([...packaging, ...example, 'tests/nest.test.ts'].map(read))).map(withoutIndent)
+    const snippets = [...(await read('docs/guides/nest.md')).matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => withoutIndent(code ?? ''))
+    expect(snippets).toHaveLength(7)
+    for (const snippet of snippets)
+      expect(
+        sources.some((source) => source.includes(snippet)),
+        snippet,
+      ).toBe(true)
+  })
 })

@@ -112,7 +112,7 @@ describe.each(PLATFORMS)('a Nest application on %s', (platform) => {
     }
     const database = toModule({ providers: [Database], exports: [Database] })
     const { app, client, realtime } = await startNest(
-      { imports: [toModule({ imports: [database], providers: [Slow] })] },
+      { imports: [database, toModule({ imports: [database], providers: [Slow] })] },
       { platform, options: { drainMs: 600_000 } },
     )
     app.getHttpServer().once('close', () => order.push('http'))
@@ -239,6 +239,53 @@ describe('a handler', () => {
       ['realtime', Handlers, 'done', 'admin', 'done', undefined, 'done'],
     ])
     expect(errors).toEqual([])
+  })
+
+  test('is guarded, or refused when the application starts, however its class is provided', async () => {
+    @Injectable()
+    class Never implements CanActivate {
+      canActivate() {
+        return false
+      }
+    }
+    @UseGuards(Never)
+    @Injectable()
+    class Guarded extends Echo {}
+    const started = await startNest({ providers: [{ provide: Guarded, useClass: Guarded }] }).catch((error: TypeError) => error)
+    if (started instanceof TypeError) return
+    expect(await (await started.client('ada')).tryRequest('echo', { text: 'x' })).toMatchObject({ error: { code: 'FORBIDDEN' } })
+  })
+
+  test('has guards that are transient, of its class and of the application, made as Nest makes them', async () => {
+    const asked: string[] = []
+    @Injectable()
+    class Policy {
+      allows(name: string): boolean {
+        return Boolean(asked.push(name))
+      }
+    }
+    @Injectable({ scope: Scope.TRANSIENT })
+    class OwnGuard implements CanActivate {
+      constructor(@Inject(Policy) private readonly policy: Policy) {}
+
+      canActivate() {
+        return this.policy.allows('own')
+      }
+    }
+    @Injectable({ scope: Scope.TRANSIENT })
+    class EveryGuard implements CanActivate {
+      constructor(@Inject(Policy) private readonly policy: Policy) {}
+
+      canActivate() {
+        return this.policy.allows('every')
+      }
+    }
+    @UseGuards(OwnGuard)
+    @Injectable()
+    class Guarded extends Echo {}
+    const { client } = await startNest({ providers: [Policy, Guarded, { provide: APP_GUARD, useClass: EveryGuard }] })
+    expect(await (await client('ada')).request('echo', { text: 'x' })).toEqual({ text: 'x' })
+    expect(asked).toEqual(['every', 'own'])
   })
 
   test.each([
@@ -425,7 +472,7 @@ describe('what cannot work is said when the application starts', () => {
     expect(await refusal({ providers: [Misnamed] })).toMatch(/^@RealtimeHandler\("ecoh"\) Misnamed\.echo: .*"tests" has no such event/)
   })
 
-  test('a handler that is request-scoped, or has a request-scoped or transient dependency', async () => {
+  test('a handler that is request-scoped or transient, or has a request-scoped dependency', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class PerRequest {}
     @Injectable({ scope: Scope.REQUEST })
@@ -440,7 +487,7 @@ describe('what cannot work is said when the application starts', () => {
     }
     for (const provider of [Scoped, Transient, Dependent]) {
       expect(await refusal({ providers: [provider, PerRequest] })).toMatch(
-        new RegExp(`^@RealtimeHandler\\("echo"\\) ${provider.name}\\.echo: .*request-scoped or transient.*default scope`),
+        new RegExp(`^@RealtimeHandler\\("echo"\\) ${provider.name}\\.echo: .*class is request-scoped or transient.*default scope`),
       )
     }
   })
@@ -455,9 +502,9 @@ describe('what cannot work is said when the application starts', () => {
     @UseGuards(ScopedGuard)
     @Injectable()
     class Guarded extends Echo {}
-    expect(await refusal({ providers: [Guarded] })).toMatch(/Guarded\.echo: .*guard.*request-scoped/)
+    expect(await refusal({ providers: [Guarded] })).toMatch(/Guarded\.echo: .*request-scoped guard/)
     expect(await refusal({ providers: [Echo, { provide: APP_GUARD, useClass: ScopedGuard, scope: Scope.REQUEST }] })).toMatch(
-      /Echo\.echo: .*guard.*request-scoped/,
+      /Echo\.echo: .*request-scoped guard/,
     )
   })
 

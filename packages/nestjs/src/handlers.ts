@@ -13,6 +13,8 @@ export interface FoundHandler {
   readonly event: string
   readonly instance: Instance
   readonly method: string
+  /** Of the provider: by it Nest finds the transient guards that it has made for this provider. */
+  readonly providerId: string
 }
 
 /**
@@ -22,41 +24,59 @@ export interface FoundHandler {
 export function findHandlers(discovery: DiscoveryService, eventOf: EventOf): FoundHandler[] {
   const scanner = new MetadataScanner()
   const found = new Map<Instance, FoundHandler[]>()
-  const astray = new Map<Instance, string>()
+  const astray = new Map<Instance, FoundHandler>()
   for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()]) {
-    const instance: unknown = wrapper.instance
-    if (!isInstance(instance)) continue
-    const handlers = scanner.getAllMethodNames(Object.getPrototypeOf(instance)).flatMap((method): FoundHandler[] => {
-      const event = eventOf(instance[method] as object) // the scanner names functions only
-      return event === undefined ? [] : [{ event, instance, method }]
-    })
+    const handlers = handlersOf(wrapper, scanner, eventOf)
     const [first] = handlers
     if (first === undefined) continue
-    if (!isProvidedAsItself(wrapper)) {
-      astray.set(instance, describe(first))
-    } else if (wrapper.isTransient || !wrapper.isDependencyTreeStatic()) {
-      throw new TypeError(
-        `${describe(first)}: ${instance.constructor.name}, or something that is injected into it, or a guard, pipe, interceptor or filter of it or of the whole application, is request-scoped or transient. Handlers live as long as the application: give it the default scope, and ask ModuleRef.resolve() for what is to live for one call`,
-      )
+    if (isProvidedAsItself(wrapper) && handlers.every((handler) => hasItsEnhancers(wrapper, handler))) {
+      assertLasting(wrapper, first)
+      found.set(first.instance, handlers)
     } else {
-      found.set(instance, handlers)
+      astray.set(first.instance, first)
     }
   }
   for (const [instance, handler] of astray) {
     if (found.has(instance)) continue // another name of a provider
     throw new TypeError(
-      `${handler}: put its class itself into the providers of a module. Nest does not find the guards of a controller, or of what useFactory or another token provides`,
+      `${describe(handler)}: put its class itself into the providers of a module. Nest does not find the guards of a controller, or of what a factory, a value or another token provides`,
     )
   }
   return [...found.values()].flat()
+}
+
+function handlersOf({ instance, id }: Wrapper, scanner: MetadataScanner, eventOf: EventOf): FoundHandler[] {
+  if (!isInstance(instance)) return []
+  return scanner.getAllMethodNames(Object.getPrototypeOf(instance)).flatMap((method) => {
+    const event = eventOf(instance[method] as object) // the scanner names functions only
+    return event === undefined ? [] : [{ event, instance, method, providerId: id }]
+  })
 }
 
 function isInstance(value: unknown): value is Instance {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) !== null
 }
 
+/** @throws TypeError for what Nest makes anew for each request: there would be no instance to call, or no guard to ask. */
+function assertLasting(wrapper: Wrapper, handler: FoundHandler): void {
+  if (!wrapper.isTransient && wrapper.isDependencyTreeStatic()) return
+  throw new TypeError(
+    `${describe(handler)}: its class is request-scoped or transient, or has something request-scoped injected, or a request-scoped guard, pipe, interceptor or filter, of its own or of the whole application. Handlers live as long as the application: give it the default scope, and ask ModuleRef.resolve() for what is to live for one call`,
+  )
+}
+
 function isProvidedAsItself({ instance, metatype, host }: Wrapper): boolean {
   return metatype === (instance as object).constructor && metatype !== null && host?.providers.get(metatype)?.instance === instance
+}
+
+// The names by which Nest notes down what @UseGuards and the like were given.
+const ENHANCERS = ['__guards__', '__interceptors__', '__pipes__', '__exceptionFilters__']
+
+/** Whether Nest has made what applies to a handler. The first versions of Nest 11 do not for what `useClass` provides, and leave it out without a word. */
+function hasItsEnhancers({ host }: Wrapper, { instance, method }: FoundHandler): boolean {
+  const targets = [instance.constructor, instance[method] as object]
+  const enhancers = targets.flatMap((target) => ENHANCERS.flatMap((key) => (Reflect.getMetadata(key, target) ?? []) as unknown[]))
+  return enhancers.every((enhancer) => typeof enhancer !== 'function' || host?.injectables.has(enhancer) === true)
 }
 
 /** How messages name a handler. */
@@ -71,11 +91,11 @@ const PAYLOAD = 'realtime:payload'
 const BODY = { '3:0': { index: 0, pipes: [] } }
 
 /** What calls a handler as Nest calls one: guards, interceptors, pipes, the method, and exception filters around them. */
-export function toCall({ instance, method }: FoundHandler, creator: ExternalContextCreator): (context: MiddlewareContext) => Promise<unknown> {
+export function toCall({ instance, method, providerId }: FoundHandler, creator: ExternalContextCreator): (context: MiddlewareContext) => Promise<unknown> {
   const original = instance[method] as Instance[string] // it was found there
-  const transform = toTransform(instance, method, original, creator)
+  const transform = toTransform(instance, method, providerId, original, creator)
   const handler = likeMethod(original, async (context: MiddlewareContext) => original.call(instance, { ...context, payload: await transform(context.payload) }))
-  const call = creator.create(instance as never, handler as never, method, undefined, undefined, undefined, undefined, undefined, CONTEXT)
+  const call = creator.create(instance as never, handler as never, method, undefined, undefined, undefined, providerId, undefined, CONTEXT)
   return async (sdkContext) => {
     const context = { ...sdkContext, fail: withQuietFailures(sdkContext.fail) }
     try {
@@ -89,13 +109,19 @@ export function toCall({ instance, method }: FoundHandler, creator: ExternalCont
 }
 
 /** The pipes of a handler, applied to its payload. */
-function toTransform(instance: Instance, method: string, original: object, creator: ExternalContextCreator): (payload: unknown) => Promise<unknown> {
+function toTransform(
+  instance: Instance,
+  method: string,
+  providerId: string,
+  original: object,
+  creator: ExternalContextCreator,
+): (payload: unknown) => Promise<unknown> {
   // A name of its own, since Nest keeps one list of parameters for each method.
   const name = `${method}(payload)`
   Reflect.defineMetadata(PAYLOAD, BODY, instance.constructor, name)
   const pass = likeMethod(original, (payload: unknown) => payload)
   const factory = { exchangeKeyForValue: (_type: number, _data: unknown, [payload]: readonly unknown[]) => payload }
-  return creator.create(instance as never, pass as never, name, PAYLOAD, factory, undefined, undefined, NOTHING_ELSE, CONTEXT)
+  return creator.create(instance as never, pass as never, name, PAYLOAD, factory, undefined, providerId, NOTHING_ELSE, CONTEXT)
 }
 
 /** Nest reads what applies to a method, and guards read their own metadata, from the function itself. */

@@ -1,22 +1,13 @@
 // A Nest application as its own compiler builds it, with the types of parameters in metadata: as CommonJS and as ES modules, on every supported major.
 import 'reflect-metadata'
 import assert from 'node:assert/strict'
-import { type CanActivate, type ExecutionContext, Injectable, Module, type PipeTransform, UseGuards, UsePipes } from '@nestjs/common'
-import { NestFactory, Reflector } from '@nestjs/core'
+import { Injectable, Module, type PipeTransform, UseFilters, UseGuards, UsePipes } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
 import { createRealtimeClient } from '@org/realtime-client'
 import { contract } from './contract.js'
 import { type Context, Realtime, RealtimeHandler, RealtimeModule } from './realtime.js'
-
-const Public = Reflector.createDecorator<boolean>()
-
-@Injectable()
-class PublicGuard implements CanActivate {
-  constructor(private readonly reflector: Reflector) {}
-
-  canActivate(context: ExecutionContext): boolean {
-    return this.reflector.get(Public, context.getHandler()) === true
-  }
-}
+import { Roles, RolesGuard } from './roles.guard.js'
+import { SoldOut, SoldOutFilter } from './sold-out.filter.js'
 
 @Injectable()
 class Upper implements PipeTransform<{ id: string }> {
@@ -25,26 +16,27 @@ class Upper implements PipeTransform<{ id: string }> {
   }
 }
 
-@UseGuards(PublicGuard)
+@UseGuards(RolesGuard)
+@UseFilters(SoldOutFilter)
 @Injectable()
 class Handlers {
   constructor(private readonly realtime: Realtime) {}
 
-  @Public(true)
   @UsePipes(Upper)
   @RealtimeHandler('take')
-  async take({ payload, user, fail }: Context<'take'>) {
-    if (payload.id === 'GONE') throw fail('GONE')
+  async take({ payload, user }: Context<'take'>) {
+    if (payload.id === 'GONE') throw new SoldOut()
     this.realtime.toUser(user.userId).emit('note', { text: payload.id })
     return { text: payload.id }
   }
 
+  @Roles(['admin'])
   @RealtimeHandler('reset')
   reset(): void {}
 }
 
 @Module({
-  imports: [RealtimeModule.forRootAsync({ useFactory: () => ({ authenticate: () => ({ userId: 'ada' }), drainMs: 100 }) })],
+  imports: [RealtimeModule.forRootAsync({ useFactory: () => ({ authenticate: () => ({ userId: 'ada', role: 'member' as const }), drainMs: 100 }) })],
   providers: [Handlers],
 })
 class AppModule {}
