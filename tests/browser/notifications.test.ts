@@ -69,6 +69,7 @@ describe('two devices of one user', () => {
   test('answer a question of the server each for itself', async () => {
     const open = await start()
     const answers = open.call('POST', '/users/ada/confirm', { question: 'Sign in in Berlin?' })
+    await open.device('ada-laptop').getByRole('button', { name: 'Ada’s account' }).click() // what is open is not in the way
     await open.device('ada-laptop').getByRole('group', { name: 'Sign in in Berlin?' }).getByRole('button', { name: 'Yes' }).click()
     await open.device('ada-phone').getByRole('group', { name: 'Sign in in Berlin?' }).getByRole('button', { name: 'No' }).press('Escape')
     expect(await answers).toMatchObject({
