@@ -54,6 +54,8 @@ describe('the main job', () => {
       /ada\/(laptop|phone) +← achievement:unlocked/,
       /ada\/(laptop|phone) +← rank:updated/,
       /leaderboard:updated/,
+      /server +· notify katherine, who is not connected/,
+      /^e-mail to katherine@example.com: Mission/,
       /stranger +← UNAUTHENTICATED/,
       /grace\/tablet +← INVALID_PAYLOAD.*notificationId/,
     ]
@@ -78,7 +80,15 @@ describe('the main job', () => {
     expect(await heard(connect(), 'authenticated')).toMatchObject({ success: true, userId: 'grace' })
     expect(await heard(connect('https://app.example.com'), 'authenticated')).toMatchObject({ userId: 'grace' })
     expect(await heard<Error>(connect('https://evil.example'), 'connect_error')).toBeInstanceOf(Error)
-    expect(await (await fetch(url)).text()).toContain('path /realtime/')
+    expect(await heard(connect(url), 'authenticated')).toMatchObject({ userId: 'grace' }) // its own page
+
+    const page = await fetch(url)
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'self'")
+    const script = /<script [^>]*src="(\S+)"/.exec(await page.text())?.[1] ?? ''
+    const code = await (await fetch(`${url}${script}`)).text()
+    expect(code).toContain('path:`/realtime/`')
+    expect(code).not.toContain('ZodError') // it takes the manifest
+    expect((await fetch(`${url}/nothing`)).status).toBe(404)
 
     running.process.kill('SIGINT')
     expect(await running.exit).toBe(0)
@@ -99,6 +109,7 @@ describe('the main job', () => {
   test.each([
     ['WS_PORT', { WS_PORT: 'http' }],
     ['WS_PATH', { WS_PATH: 'ws' }],
+    ['WS_PATH', { WS_PATH: '/api' }],
     ['CORS_ORIGIN', { CORS_ORIGIN: 'app.example.com' }],
     ['JWT_SECRET', { JWT_SECRET: 'short' }],
   ])('says what is wrong with %s, and does not start', async (name, env) => {

@@ -2,10 +2,9 @@ import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Page as BuiltPage } from '../../examples/notifications/src/page.js'
-import { until } from '../harness.js'
 import { INSTALL_MS } from '../programs.js'
 import { launchChromium } from './chromium.js'
-import { buildExample, type OpenPage, openPage, startExampleApp } from './page.js'
+import { buildExample, type OpenPage, openPage, seen, startExampleApp } from './page.js'
 
 let browser: Browser
 let built: BuiltPage
@@ -15,10 +14,12 @@ beforeAll(async () => {
 }, INSTALL_MS)
 afterAll(() => browser?.close())
 
-/** What axe finds wrong, with where. */
+/** What axe finds wrong, with where; of the many rows of the timeline, in the first ones. */
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source)
-  const { violations: found } = await page.evaluate(() => (window as unknown as { axe: typeof axe }).axe.run({ resultTypes: ['violations'] }))
+  const { violations: found } = await page.evaluate(() =>
+    (window as unknown as { axe: typeof axe }).axe.run({ exclude: '.timeline tr:nth-child(n + 12)' }, { resultTypes: ['violations'] }),
+  )
   return found.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id} at ${target.join(' ')}: ${failureSummary}`))
 }
 
@@ -60,13 +61,13 @@ test('a phone shows one view at a time, none wider than it, and axe finds nothin
   const example = await startExampleApp(built)
   const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }
   const open = await openPage(browser, example.url, { reducedMotion: 'reduce', ...phone })
-  expect(await violations(open.page), 'an empty inbox').toEqual([])
+  expect(await violations(open.page), 'a device').toEqual([])
   await fill(open, example.call)
   for (const view of ['phone Ada', 'tablet Grace', 'server', 'wire', 'laptop Ada']) {
     await open.page.getByRole('button', { name: view, exact: true }).tap()
     expect(await open.page.locator('.view:visible').count(), view).toBe(1)
     expect(await open.page.evaluate(() => document.documentElement.scrollWidth), view).toBe(390)
-    if (view !== 'phone Ada' && view !== 'tablet Grace') expect(await violations(open.page), view).toEqual([]) // of three alike, one
+    if (view === 'server' || view === 'wire') expect(await violations(open.page), view).toEqual([])
   }
 })
 
@@ -74,8 +75,8 @@ test('nothing moves while the page fills and events come', async () => {
   const example = await startExampleApp(built)
   const open = await openPage(browser, example.url)
   await fill(open, example.call)
-  for (let count = 0; count < 20; count++) await example.call('POST', '/users/grace/notifications', { title: `No ${count}`, message: 'One of many' })
-  await open.device('grace-tablet').getByRole('button', { name: '20 unread notifications' }).waitFor()
+  for (let count = 0; count < 8; count++) await example.call('POST', '/users/grace/notifications', { title: `No ${count}`, message: 'One of many' })
+  await open.device('grace-tablet').getByRole('button', { name: '8 unread notifications' }).waitFor()
   expect(await open.layoutShift()).toBeLessThan(0.05)
 })
 
@@ -154,5 +155,5 @@ test('all of it works with a keyboard, in the order in which it is read, and sho
   await laptop.getByRole('button', { name: 'Mark “Build finished” as read' }).focus()
   await page.keyboard.press('Space')
   await open.device('ada-phone').getByRole('button', { name: 'No unread notifications' }).waitFor()
-  await until(async () => (await focused()).name === 'Inbox') // not lost with the button
+  await seen(async () => (await focused()).name === 'Inbox') // not lost with the button
 })

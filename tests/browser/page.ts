@@ -4,7 +4,7 @@ import { type App, close, createApp, listen } from '../../examples/notifications
 import { contract } from '../../examples/notifications/src/contract.js'
 import type { StoredNotification } from '../../examples/notifications/src/inbox.js'
 import { type Page as BuiltPage, buildPage } from '../../examples/notifications/src/page.js'
-import { SECRET, until } from '../harness.js'
+import { SECRET } from '../harness.js'
 
 export type DeviceName = 'ada-laptop' | 'ada-phone' | 'grace-tablet'
 
@@ -107,5 +107,12 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
 }
 
 export async function allConnected({ page }: OpenPage): Promise<void> {
-  await until(async () => (await page.locator('.status[data-status="connected"]').count()) === 3)
+  await seen(async () => (await page.locator('.status[data-status="connected"]').count()) === 3)
+}
+
+/** Waits until a condition of the page holds; each look costs the browser something. */
+export async function seen(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
 }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { type Contract, type Manifest, toManifest } from '@org/realtime-contracts'
 import type { RequestHandler } from 'express'
-import { build, defaultClientConditions, type Rolldown } from 'vite'
+import type { Rolldown } from 'vite'
 
 /** What the page is told by its server, at build time. */
 export interface PageFacts<C extends Contract> {
@@ -16,6 +16,7 @@ const TYPES: Readonly<Record<string, string>> = { html: 'text/html', js: 'text/j
 
 /** Builds the page as `vite build` does, into memory: nothing is written, and several servers may start at once. */
 export async function buildPage<C extends Contract>(contract: C, path: string): Promise<Page> {
+  const { build, defaultClientConditions } = await import('vite') // only now: a server that cannot start says so sooner
   const facts: PageFacts<C> = { path, manifest: toManifest(contract) }
   const result = await build({
     root: fileURLToPath(new URL('..', import.meta.url)),

@@ -94,7 +94,7 @@ export class Service {
 
   /** Asks every device of a user, and waits for all of them. */
   async confirm(userId: string, question: string): Promise<Array<DeviceAnswer<{ accepted: boolean }>>> {
-    return this.parts.realtime.toUser(userId).request('confirm', { question, answerWithinMs: CONFIRM_MS }, { timeoutMs: CONFIRM_MS })
+    return this.parts.realtime.toUser(userId).request('confirm', { question, answerWithinMs: CONFIRM_MS }, { timeoutMs: CONFIRM_MS + 1_000 })
   }
 
   logOut(userId: string, deviceId: string): Promise<void> {

@@ -34,10 +34,8 @@ export function DeviceView({ device }: { readonly device: Device }) {
         <AccountMenu device={device} away={away} onAway={setAway} />
       </header>
       <ConnectionStatus />
-      <div className="overlays">
-        <Confirm />
-        <Toasts deviceName={`${device.userName}’s ${device.kind}`} />
-      </div>
+      <Confirm />
+      <Toasts deviceName={`${device.userName}’s ${device.kind}`} />
       <Progress profile={profile} />
       <Inbox notifications={profile?.notifications} heading={inbox} onRead={markRead} onRemove={remove} />
       <GroupRoom userId={device.userId} people={people} />

@@ -4,8 +4,6 @@ import { type Crossing, record } from './log.js'
 
 /** The ids of the sockets that devices have now: the same one for as long as a connection lives. */
 export const socketIds = createCell<ReadonlyMap<string, string>>(new Map())
-/** How many connections each device has opened since the page was loaded. */
-export const opened = new Map<string, number>()
 
 interface Asked {
   readonly name: string
@@ -45,9 +43,6 @@ export function createLink(device: string) {
 
   return {
     cross,
-    opened(): void {
-      opened.set(device, (opened.get(device) ?? 0) + 1)
-    },
     closed(): void {
       socketIds.set(new Map([...socketIds.get()].filter(([other]) => other !== device)))
       record({ device, direction: 'none', name: 'connection closed', detail: '', tone: 'link' })

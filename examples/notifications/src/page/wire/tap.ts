@@ -11,10 +11,7 @@ class TappedWebSocket extends WebSocket {
     super(url, protocols)
     const device = new URL(url).searchParams.get('device') ?? 'page'
     this.#link = createLink(device)
-    this.addEventListener('open', () => {
-      open.set(device, this)
-      this.#link.opened()
-    })
+    this.addEventListener('open', () => open.set(device, this))
     this.addEventListener('message', ({ data }: MessageEvent<unknown>) => typeof data === 'string' && this.#link.cross('down', data))
     this.addEventListener('close', () => {
       if (open.get(device) !== this) return
