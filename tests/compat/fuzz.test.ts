@@ -11,6 +11,7 @@ import { build, drawObject, type Spec, sampleSpec } from './spec.js'
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 32)
 const PAIRS = Number(process.env['PAIRS'] ?? 5000)
 const SAMPLES = 12
+const LOCKED = 8 // one in so many is compared by its locks alone, too
 
 interface Case {
   readonly seed: number
@@ -20,7 +21,7 @@ interface Case {
 
 function drawCase(seed: number): Case {
   const random = new Random(seed)
-  const before = drawObject(random, random.pick([1, 2, 3]))
+  const before = drawObject(random, random.pick([1, 1, 2, 2, 3]))
   let after: Spec = before
   for (let edits = random.pick([1, 1, 1, 2]); edits > 0; edits--) after = edit(after, random)
   return { seed, before, after }
@@ -71,7 +72,9 @@ function toJson(value: unknown): unknown {
 
 function sameJson(left: unknown, right: unknown): boolean {
   const sorted = (value: unknown) =>
-    JSON.stringify(value, (_key, each: unknown) => (typeof each === 'object' && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each))
+    JSON.stringify(value, (_key, each: unknown) =>
+      typeof each === 'object' && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each,
+    )
   return sorted(left) === sorted(right)
 }
 
@@ -102,7 +105,13 @@ interface Tally {
   unproven: number
 }
 
-function checkWay({ name, isServer }: Way, item: Case, schemas: { before: z.ZodType; after: z.ZodType }, compared: { live: Comparison; locked: Comparison }, tally: Tally): string[] {
+function checkWay(
+  { name, isServer }: Way,
+  item: Case,
+  schemas: { before: z.ZodType; after: z.ZodType },
+  compared: { live: Comparison; locked: Comparison },
+  tally: Tally,
+): string[] {
   const problems: string[] = []
   const [sender, receiver, spec] = isServer ? [schemas.after, schemas.before, item.after] : [schemas.before, schemas.after, item.before]
   const verdict = verdictOf(compared.live, name)
@@ -122,7 +131,9 @@ function checkWay({ name, isServer }: Way, item: Case, schemas: { before: z.ZodT
   for (const finding of compared.live.findings.filter((each) => each.event === name && each.verdict === 'breaking')) {
     problems.push(...checkWitness(finding, sender, receiver, isServer))
   }
-  tally.unproven += compared.locked.findings.filter((each) => each.event === name && each.verdict === 'breaking' && !isSent(sender, each.counterexample, isServer)).length
+  tally.unproven += compared.locked.findings.filter(
+    (each) => each.event === name && each.verdict === 'breaking' && !isSent(sender, each.counterexample, isServer),
+  ).length
   return problems
 }
 
@@ -138,7 +149,8 @@ function checkWitness(finding: Finding, sender: z.ZodType, receiver: z.ZodType, 
 function checkCase(item: Case, tally: Tally): string[] {
   const schemas = { before: build(item.before), after: build(item.after) }
   const [before, after] = [toContract(schemas.before), toContract(schemas.after)]
-  const compared = { live: compareContracts(before, after), locked: compareContracts(toLock(before), toLock(after)) }
+  const live = compareContracts(before, after)
+  const compared = { live, locked: item.seed % LOCKED === 0 ? compareContracts(toLock(before), toLock(after)) : live }
   return WAYS.flatMap((way) => checkWay(way, item, schemas, compared, tally).map((problem) => `${way.name}: ${problem}`))
 }
 
@@ -149,7 +161,11 @@ test(`what is said of ${PAIRS} random edits is what zod does (seed ${SEED})`, { 
   for (let count = 0; count < PAIRS && problems.length < 10; count++) {
     const item = drawCase(SEED + count)
     try {
-      problems.push(...checkCase(item, tally).map((problem) => `SEED=${item.seed} ${problem}\n  before ${JSON.stringify(item.before)}\n  after  ${JSON.stringify(item.after)}`))
+      problems.push(
+        ...checkCase(item, tally).slice(0, 1).map(
+          (problem) => `SEED=${item.seed} ${problem}\n  before ${JSON.stringify(item.before)}\n  after  ${JSON.stringify(item.after)}`,
+        ),
+      )
     } catch (error) {
       if (!(error instanceof TypeError && /contract "fuzz"/.test(error.message))) throw new Error(`SEED=${item.seed}`, { cause: error })
       skipped++ // what a contract may not hold

@@ -65,14 +65,46 @@ export const PATTERNS: Readonly<Record<string, readonly string[]>> = {
 export const NAMES = ['a', 'b', 'c', 'id', 'name', 'type-of'] as const
 export const VALUES = ['red', 'green', 'blue', 'on', 'off'] as const
 const TAGS = ['circle', 'square', 'line'] as const
-const LEAVES = ['string', 'string', 'number', 'number', 'boolean', 'null', 'unknown', 'stringbool', 'date', 'textNumber', 'enum', 'enum', 'openEnum', 'literal', 'template'] as const
-const BRANCHES = ['object', 'object', 'object', 'array', 'tuple', 'record', 'union', 'union', 'xor', 'members', 'members', 'openMembers', 'both', 'wrap', 'wrap'] as const
+const LEAVES = [
+  'string',
+  'string',
+  'number',
+  'number',
+  'boolean',
+  'null',
+  'unknown',
+  'stringbool',
+  'date',
+  'textNumber',
+  'enum',
+  'enum',
+  'openEnum',
+  'literal',
+  'template',
+] as const
+const BRANCHES = [
+  'object',
+  'object',
+  'object',
+  'array',
+  'tuple',
+  'record',
+  'union',
+  'union',
+  'xor',
+  'members',
+  'members',
+  'openMembers',
+  'both',
+  'wrap',
+  'wrap',
+] as const
 export const WRAPS: readonly Wrap[] = ['nullable', 'readonly', 'describe', 'brand', 'catch', 'refine']
 export const FIELD_WRAPS: readonly Wrap[] = ['optional', 'optional', 'nullish', 'default', 'prefault', ...WRAPS]
 
 /** Draws a schema. `depth` is how much deeper it may go. */
 export function drawSpec(random: Random, depth: number, isWithin = false): Spec {
-  if (depth <= 0 || random.chance(0.35)) return isWithin && random.chance(0.12) ? { kind: 'self' } : drawLeaf(random)
+  if (depth <= 0 || random.chance(0.45)) return isWithin && random.chance(0.12) ? { kind: 'self' } : drawLeaf(random)
   return drawBranch(random, depth - 1)
 }
 
@@ -122,7 +154,8 @@ function drawNumber(random: Random): Spec {
 }
 
 export function drawObject(random: Random, depth: number): Spec & { kind: 'object' } {
-  const fields = Object.fromEntries(random.some(NAMES, 1).map((name) => [name, drawField(random, depth)]))
+  const names = [...new Set([random.pick(NAMES), random.pick(NAMES), random.pick(NAMES)])].slice(0, 1 + random.below(3))
+  const fields = Object.fromEntries(names.map((name) => [name, drawField(random, depth)]))
   const mode = random.pick(['plain', 'plain', 'plain', 'plain', 'strict', 'loose', 'catchall'] as const)
   return { kind: 'object', fields, mode, ...(random.chance(0.05) && { refine: true }) }
 }
@@ -225,7 +258,10 @@ function buildNumber({ min, max, above, int, step, refine }: Extract<Spec, { kin
   return refine ? schema.refine((value) => value !== 3) : schema
 }
 
-type Branch = Exclude<Spec, { kind: 'string' | 'number' | 'boolean' | 'null' | 'unknown' | 'stringbool' | 'date' | 'textNumber' | 'self' | 'enum' | 'openEnum' | 'literal' | 'template' }>
+type Branch = Exclude<
+  Spec,
+  { kind: 'string' | 'number' | 'boolean' | 'null' | 'unknown' | 'stringbool' | 'date' | 'textNumber' | 'self' | 'enum' | 'openEnum' | 'literal' | 'template' }
+>
 
 function buildBranch(spec: Branch, self: () => z.ZodType): z.ZodType {
   const part = (of: Spec): z.ZodType => buildPart(of, self)
@@ -253,13 +289,20 @@ function buildBranch(spec: Branch, self: () => z.ZodType): z.ZodType {
     case 'both':
       return z.intersection(part(spec.of[0]), part(spec.of[1]))
     case 'wrap':
-      return wrap(spec.wrap, part(spec.of), () => sampleSpec(spec.of, FIXED))
+      return wrap(spec.wrap, part(spec.of), spec.of)
   }
 }
 
 function buildObject({ fields, mode, refine }: Extract<Spec, { kind: 'object' }>, part: (of: Spec) => z.ZodType): z.ZodObject {
   const shape = Object.fromEntries(Object.entries(fields).map(([name, of]) => [name, part(of)]))
-  const schema = mode === 'strict' ? z.strictObject(shape) : mode === 'loose' ? z.looseObject(shape) : mode === 'catchall' ? z.object(shape).catchall(z.number()) : z.object(shape)
+  const schema =
+    mode === 'strict'
+      ? z.strictObject(shape)
+      : mode === 'loose'
+        ? z.looseObject(shape)
+        : mode === 'catchall'
+          ? z.object(shape).catchall(z.number())
+          : z.object(shape)
   return refine ? schema.refine((value) => Object.keys(value).length !== 2) : schema
 }
 
@@ -274,7 +317,7 @@ function buildMembers({ kind, of }: Extract<Spec, { kind: 'members' | 'openMembe
   return kind === 'members' ? z.discriminatedUnion('tag', members as never) : openUnion('tag', members as never) // there is one
 }
 
-function wrap(how: Wrap, schema: z.ZodType, value: () => unknown): z.ZodType {
+function wrap(how: Wrap, schema: z.ZodType, of: Spec): z.ZodType {
   switch (how) {
     case 'optional':
       return schema.optional()
@@ -285,7 +328,7 @@ function wrap(how: Wrap, schema: z.ZodType, value: () => unknown): z.ZodType {
     case 'default':
       return schema.default(null)
     case 'prefault':
-      return schema.prefault(() => value() as never)
+      return prefault(schema, of)
     case 'catch':
       return schema.catch(null as never)
     case 'readonly':
@@ -297,6 +340,12 @@ function wrap(how: Wrap, schema: z.ZodType, value: () => unknown): z.ZodType {
     case 'refine':
       return schema.refine((given) => JSON.stringify(given) !== '"red"')
   }
+}
+
+/** With a value that the schema takes, or else a default, of which it is not asked. */
+function prefault(schema: z.ZodType, of: Spec): z.ZodType {
+  const value = JSON.stringify(of).includes('"self"') ? undefined : sampleSpec(of, FIXED)
+  return value !== undefined && schema.safeParse(value).success ? schema.prefault(() => value as never) : schema.default(null)
 }
 
 /** Takes the first of everything. */
@@ -360,7 +409,12 @@ function sampleBranch(spec: Branch, random: Random, part: (of: Spec) => unknown)
     case 'tuple':
       return [...spec.items, ...(spec.rest !== undefined && random.chance(0.5) ? [spec.rest] : [])].map(part)
     case 'record': {
-      const keys = spec.keys === 'enum' || (spec.keys === 'partial' && random.chance(0.5)) ? ['red', 'green'] : spec.keys === 'partial' ? ['red'] : random.pick([[], ['a'], ['red', 'other']])
+      const keys =
+        spec.keys === 'enum' || (spec.keys === 'partial' && random.chance(0.5))
+          ? ['red', 'green']
+          : spec.keys === 'partial'
+            ? ['red']
+            : random.pick([[], ['a'], ['red', 'other']])
       return toObject(keys.map((key) => [key, part(spec.of)]))
     }
     case 'union':

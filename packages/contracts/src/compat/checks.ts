@@ -1,8 +1,8 @@
 import type * as z from 'zod'
 import { canonicalJson } from '../fingerprint.js'
+import { exceptionsOf } from '../open.js'
 import { isUsualPattern } from './formats.js'
 import type { LengthChecks, NumberChecks, TextChecks, TextFormat } from './model.js'
-import { exceptionsOf } from '../open.js'
 
 type Check = z.core.$ZodChecks['_zod']['def']
 
