@@ -11,6 +11,7 @@ import { build, drawObject, type Spec, sampleSpec } from './spec.js'
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 32)
 const PAIRS = Number(process.env['PAIRS'] ?? 5000)
 const SAMPLES = 12
+const LOCKED = 8 // one in so many is compared by its locks alone, too
 
 interface Case {
   readonly seed: number
@@ -20,7 +21,7 @@ interface Case {
 
 function drawCase(seed: number): Case {
   const random = new Random(seed)
-  const before = drawObject(random, random.pick([1, 2, 3]))
+  const before = drawObject(random, random.pick([1, 1, 2, 2, 3]))
   let after: Spec = before
   for (let edits = random.pick([1, 1, 1, 2]); edits > 0; edits--) after = edit(after, random)
   return { seed, before, after }
@@ -148,7 +149,8 @@ function checkWitness(finding: Finding, sender: z.ZodType, receiver: z.ZodType, 
 function checkCase(item: Case, tally: Tally): string[] {
   const schemas = { before: build(item.before), after: build(item.after) }
   const [before, after] = [toContract(schemas.before), toContract(schemas.after)]
-  const compared = { live: compareContracts(before, after), locked: compareContracts(toLock(before), toLock(after)) }
+  const live = compareContracts(before, after)
+  const compared = { live, locked: item.seed % LOCKED === 0 ? compareContracts(toLock(before), toLock(after)) : live }
   return WAYS.flatMap((way) => checkWay(way, item, schemas, compared, tally).map((problem) => `${way.name}: ${problem}`))
 }
 
@@ -160,7 +162,7 @@ test(`what is said of ${PAIRS} random edits is what zod does (seed ${SEED})`, { 
     const item = drawCase(SEED + count)
     try {
       problems.push(
-        ...checkCase(item, tally).map(
+        ...checkCase(item, tally).slice(0, 1).map(
           (problem) => `SEED=${item.seed} ${problem}\n  before ${JSON.stringify(item.before)}\n  after  ${JSON.stringify(item.after)}`,
         ),
       )

@@ -104,7 +104,7 @@ export const FIELD_WRAPS: readonly Wrap[] = ['optional', 'optional', 'nullish', 
 
 /** Draws a schema. `depth` is how much deeper it may go. */
 export function drawSpec(random: Random, depth: number, isWithin = false): Spec {
-  if (depth <= 0 || random.chance(0.35)) return isWithin && random.chance(0.12) ? { kind: 'self' } : drawLeaf(random)
+  if (depth <= 0 || random.chance(0.45)) return isWithin && random.chance(0.12) ? { kind: 'self' } : drawLeaf(random)
   return drawBranch(random, depth - 1)
 }
 
@@ -154,7 +154,8 @@ function drawNumber(random: Random): Spec {
 }
 
 export function drawObject(random: Random, depth: number): Spec & { kind: 'object' } {
-  const fields = Object.fromEntries(random.some(NAMES, 1).map((name) => [name, drawField(random, depth)]))
+  const names = [...new Set([random.pick(NAMES), random.pick(NAMES), random.pick(NAMES)])].slice(0, 1 + random.below(3))
+  const fields = Object.fromEntries(names.map((name) => [name, drawField(random, depth)]))
   const mode = random.pick(['plain', 'plain', 'plain', 'plain', 'strict', 'loose', 'catchall'] as const)
   return { kind: 'object', fields, mode, ...(random.chance(0.05) && { refine: true }) }
 }
@@ -288,7 +289,7 @@ function buildBranch(spec: Branch, self: () => z.ZodType): z.ZodType {
     case 'both':
       return z.intersection(part(spec.of[0]), part(spec.of[1]))
     case 'wrap':
-      return wrap(spec.wrap, part(spec.of), () => sampleSpec(spec.of, FIXED))
+      return wrap(spec.wrap, part(spec.of), spec.of)
   }
 }
 
@@ -316,7 +317,7 @@ function buildMembers({ kind, of }: Extract<Spec, { kind: 'members' | 'openMembe
   return kind === 'members' ? z.discriminatedUnion('tag', members as never) : openUnion('tag', members as never) // there is one
 }
 
-function wrap(how: Wrap, schema: z.ZodType, value: () => unknown): z.ZodType {
+function wrap(how: Wrap, schema: z.ZodType, of: Spec): z.ZodType {
   switch (how) {
     case 'optional':
       return schema.optional()
@@ -327,7 +328,7 @@ function wrap(how: Wrap, schema: z.ZodType, value: () => unknown): z.ZodType {
     case 'default':
       return schema.default(null)
     case 'prefault':
-      return schema.prefault(() => value() as never)
+      return prefault(schema, of)
     case 'catch':
       return schema.catch(null as never)
     case 'readonly':
@@ -339,6 +340,12 @@ function wrap(how: Wrap, schema: z.ZodType, value: () => unknown): z.ZodType {
     case 'refine':
       return schema.refine((given) => JSON.stringify(given) !== '"red"')
   }
+}
+
+/** With a value that the schema takes, or else a default, of which it is not asked. */
+function prefault(schema: z.ZodType, of: Spec): z.ZodType {
+  const value = JSON.stringify(of).includes('"self"') ? undefined : sampleSpec(of, FIXED)
+  return value !== undefined && schema.safeParse(value).success ? schema.prefault(() => value as never) : schema.default(null)
 }
 
 /** Takes the first of everything. */

@@ -1,4 +1,5 @@
 import { expand } from './expand.js'
+import { areSeenAlike } from './alike.js'
 import { compareObjects } from './fields.js'
 import { areIdentical } from './identical.js'
 import { areDisjoint } from './meet.js'
@@ -16,18 +17,34 @@ type ConstantShape = Extract<Shape, { kind: 'constant' }>
 
 /** One comparison of what is sent with what is accepted: whether the one is part of the other, and what stands between. */
 export class Comparison {
-  // Pairs that are being compared: a recursive model that comes back to one is as good as the rest of it.
-  readonly #around = new Map<Model, Set<Model>>()
+  // Pairs that are being compared, by how deep: a recursive model that comes back to one is as good as the rest of it.
+  readonly #around = new Map<Model, Map<Model, number>>()
+  // What has been found of a pair, which is told once, wherever it comes again.
+  readonly #known = new Map<Model, Map<Model, Obstacle[]>>()
+  #depth = 0
+  // The outermost pair that was taken for good meanwhile.
+  #assumed = Number.POSITIVE_INFINITY
 
   constructor(readonly flow: Flow) {}
 
   /** Whether absent values are accepted is for the caller to see. */
   compare(sender: Model, receiver: Model, place: Place): Obstacle[] {
-    const around = this.#around.get(sender) ?? new Set<Model>()
-    if (around.has(receiver) || areIdentical(sender, receiver)) return []
-    this.#around.set(sender, around.add(receiver))
+    const depth = this.#around.get(sender)?.get(receiver)
+    if (depth !== undefined) this.#assumed = Math.min(this.#assumed, depth)
+    if (depth !== undefined || areIdentical(sender, receiver)) return []
+    return this.#known.get(sender)?.get(receiver) ?? this.#compareNew(sender, receiver, place)
+  }
+
+  #compareNew(sender: Model, receiver: Model, place: Place): Obstacle[] {
+    const [outer, depth] = [this.#assumed, this.#depth++]
+    this.#assumed = Number.POSITIVE_INFINITY
+    put(this.#around, sender, receiver, depth)
     const found = this.#cover(expand(sender, this.flow.sender).filter(isPresent), expand(receiver, 'receiver').filter(isPresent), place)
-    around.delete(receiver)
+    this.#around.get(sender)?.delete(receiver)
+    this.#depth = depth
+    // That nothing stands between may be for the sake of a pair that is still open.
+    if (found.length > 0 || this.#assumed >= depth) put(this.#known, sender, receiver, found)
+    this.#assumed = Math.min(outer, this.#assumed < depth ? this.#assumed : Number.POSITIVE_INFINITY)
     return found
   }
 
@@ -133,7 +150,10 @@ export class Comparison {
       if (index !== -1) own.splice(index, 1)
       return index === -1
     })
-    return [...new Set(missing)].map((token) => ({ ...this.#fail(this.#ruleOfToken(token), token.slice(0, 200), place, () => [], false), severity: 'loss' }))
+    const isSeen = !candidate.tokens.includes('refine') || missing.includes('refine') || isSeenAlike(shape, candidate)
+    const changed = isSeen ? [] : [{ ...this.#fail('refined-changed', '', place, () => [], false), severity: 'loss' as const }]
+    const others = [...new Set(missing)].map((token) => ({ ...this.#fail(this.#ruleOfToken(token), token.slice(0, 200), place, () => [], false), severity: 'loss' as const }))
+    return [...changed, ...others]
   }
 
   #ruleOfToken(token: string): RuleId {
@@ -146,13 +166,13 @@ export class Comparison {
     if (shape.kind === 'object' && candidate.kind === 'object') return compareObjects(this, shape, candidate, place)
     if (shape.kind === 'array' && candidate.kind === 'array') return this.#compareArrays(shape, candidate, place)
     if (shape.kind === 'string' && candidate.kind === 'string') {
-      const values = () => sampleTexts(shape.checks, [candidate.checks], this.flow.sender)
+      const values = once(() => sampleTexts(shape.checks, [candidate.checks], this.flow.sender))
       return failText(shape.checks, candidate.checks, this.flow.sender).map((aspect) =>
         this.#fail(this.#ruleOfAspect(aspect, shape, candidate), aspect, place, values, isFree(shape)),
       )
     }
     if (shape.kind === 'number' && candidate.kind === 'number') {
-      const values = () => sampleNumbers(shape.checks, [candidate.checks])
+      const values = once(() => sampleNumbers(shape.checks, [candidate.checks]))
       return failNumber(shape.checks, candidate.checks).map((aspect) =>
         this.#fail(this.#ruleOfAspect(aspect, shape, candidate), aspect, place, values, isFree(shape)),
       )
@@ -217,8 +237,26 @@ export class Comparison {
   }
 }
 
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
+
+function put<T>(map: Map<Model, Map<Model, T>>, sender: Model, receiver: Model, value: T): void {
+  map.set(sender, (map.get(sender) ?? new Map<Model, T>()).set(receiver, value))
+}
+
 function isPresent({ kind }: Shape): boolean {
   return kind !== 'absent'
+}
+
+/** Whether a refinement is given the same by both. */
+function isSeenAlike(shape: Shape, candidate: Shape): boolean {
+  if (shape.kind === 'string' && candidate.kind === 'string') return shape.checks.rewrite?.join() === candidate.checks.rewrite?.join()
+  return areSeenAlike(shape.model, candidate.model)
 }
 
 /** Whether all that is known of a shape is all that limits it. */

@@ -1,6 +1,14 @@
+const known = new WeakMap<object, WeakMap<object, boolean>>()
+
 /** Whether two models are written the same, wherever they lead back to. */
 export function areIdentical(left: unknown, right: unknown): boolean {
-  return isSame(left, right, new Map())
+  if (left === right) return true
+  if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false
+  const answers = known.get(left) ?? new WeakMap<object, boolean>()
+  known.set(left, answers)
+  const answer = answers.get(right) ?? isSame(left, right, new Map())
+  answers.set(right, answer)
+  return answer
 }
 
 function isSame(left: unknown, right: unknown, around: Map<object, Set<object>>): boolean {

@@ -1,3 +1,4 @@
+import { hasChange } from './alike.js'
 import type { Model } from './model.js'
 import { admitsNumber, meetNumbers } from './number.js'
 import { type Field, type ObjectShape, optional, type Shape, withTokens } from './shape.js'
@@ -131,44 +132,12 @@ function clashes(one: ObjectLike, other: ObjectLike): string[] {
     ...[...other.fields].flatMap(([key, { model }]) => (one.fields.has(key) || typeof one.others === 'object' ? [model] : [])),
   ]
   const open = [one.others, other.others].filter((others) => typeof others === 'object')
-  const isClashing = [...values, ...(open.length === 2 || values.length > 0 ? open : [])].some((model) => hasChange(model, new Set()))
+  const isClashing = [...values, ...(open.length === 2 || values.length > 0 ? open : [])].some((model) => hasChange(model))
   return [...(isClashing ? [UNMERGED] : []), ...(one.keys !== undefined || other.keys !== undefined ? [BOTH_REFUSE] : [])]
 }
 
 function changes({ items, rest }: ArrayLike): boolean {
-  return [...items, ...(rest ? [rest] : [])].some((item) => hasChange(item, new Set()))
-}
-
-/** Whether a model's received values may differ from what was sent. */
-function hasChange(model: Model, seen: Set<Model>): boolean {
-  if (seen.has(model)) return false
-  seen.add(model)
-  if (['default', 'catch', 'codec', 'pipe', 'stringbool'].includes(model.type) || 'rewrite' in model || 'rewritten' in model) return true
-  return childrenOf(model).some((child) => hasChange(child, seen))
-}
-
-function childrenOf(model: Model): readonly Model[] {
-  switch (model.type) {
-    case 'array':
-      return [model.items]
-    case 'tuple':
-      return [...model.items, ...(model.rest ? [model.rest] : [])]
-    case 'object':
-      return [...Object.values(model.fields), ...(typeof model.others === 'object' ? [model.others] : [])]
-    case 'record':
-      return [model.values]
-    case 'union':
-    case 'all':
-    case 'both':
-      return model.of
-    case 'optional':
-    case 'nullable':
-    case 'required':
-    case 'received':
-      return [model.of]
-    default:
-      return []
-  }
+  return [...items, ...(rest ? [rest] : [])].some((item) => hasChange(item))
 }
 
 /** Whether it is certain that no value has both shapes. */

@@ -11,10 +11,13 @@ type DefOf<T extends Def['type']> = Extract<Def, { type: T }>
 
 /** Reads what a schema of a contract lets over the wire. What a contract may not hold, `defineContract` has refused before. */
 export function readModel(schema: Schema): LockModel {
-  return nameBinders(new ModelReader().read(schema))
+  const reader = new ModelReader()
+  const model = reader.read(schema)
+  return reader.isRecursive ? rename(model, new Map()) : model
 }
 
 class ModelReader {
+  isRecursive = false
   // Schemas that are being read, and whether something within has led back to them.
   readonly #visiting = new Map<Schema, { readonly id: string; isUsed: boolean }>()
   #visited = 0
@@ -23,6 +26,7 @@ class ModelReader {
     const around = this.#visiting.get(schema)
     if (around !== undefined) {
       around.isUsed = true
+      this.isRecursive = true
       return { type: 'ref', to: around.id }
     }
     const entry = { id: String(this.#visited++), isUsed: false }
@@ -182,11 +186,6 @@ function attempt<T>(run: () => T): T | undefined {
 }
 
 /** Gives the places that refs lead to short names, in the order in which they stand. */
-function nameBinders(model: LockModel): LockModel {
-  const names = new Map<string, string>()
-  return rename(model, names)
-}
-
 function rename<T>(part: T, names: Map<string, string>): T {
   if (Array.isArray(part)) return part.map((each) => rename(each, names)) as T
   if (typeof part !== 'object' || part === null) return part

@@ -217,6 +217,13 @@ export const RULES = {
     receives: SAFE,
     fix: ACCEPT_FIRST,
   },
+  'refined-changed': {
+    title: 'what a refinement looks at was changed',
+    why: 'A field that is dropped, or one that a default fills in, is part of what the function is given; what it says to that cannot be told from the contract.',
+    sends: RISKY,
+    receives: RISKY,
+    fix: 'Refine the fields that belong together in an object of their own, or acknowledge the change.',
+  },
   'codec-changed': {
     title: 'a codec was added or makes another kind of value',
     why: 'What its decode refuses cannot be told from the contract. From a date or a datetime to a Date it refuses nothing.',

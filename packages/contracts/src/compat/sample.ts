@@ -13,9 +13,20 @@ const SIMPLE: ReadonlyArray<Shape['kind']> = ['constant', 'string', 'number', 'a
 
 type ArrayShape = Extract<Shape, { kind: 'array' }>
 
+const sampled = new Map<string, WeakMap<Model, { readonly value: unknown }>>()
+
 /** A value that the sender may send, another one for another `variant`; `undefined` where none is found. */
 export function sample(model: Model, role: Role, variant: number, depth = 0): unknown {
   if (depth > MAX_DEPTH) return undefined
+  const key = `${role} ${variant} ${Math.min(depth, FREE_DEPTH + 1)}`
+  const known = sampled.get(key) ?? new WeakMap<Model, { value: unknown }>()
+  sampled.set(key, known)
+  const value = known.has(model) ? known.get(model)?.value : sampleNew(model, role, variant, depth)
+  if (value !== undefined) known.set(model, { value }) // none may only be for the depth
+  return value
+}
+
+function sampleNew(model: Model, role: Role, variant: number, depth: number): unknown {
   const shapes = expand(model, role).filter(({ kind }) => kind !== 'absent')
   const sorted = [...shapes].sort((left, right) => SIMPLE.indexOf(left.kind) - SIMPLE.indexOf(right.kind))
   const start = depth <= FREE_DEPTH && sorted.length > 0 ? variant % sorted.length : 0

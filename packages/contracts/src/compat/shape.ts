@@ -39,7 +39,7 @@ export const UNKNOWN: Model = { type: 'unknown' }
 export type Omission = 'no' | 'caught' | 'yes'
 
 export function withTokens(shape: Shape, tokens: readonly string[]): Shape {
-  return tokens.length === 0 || shape.isCaught === true ? shape : { ...shape, tokens: [...shape.tokens, ...tokens] }
+  return tokens.length === 0 ? shape : { ...shape, tokens: [...shape.tokens, ...tokens] }
 }
 
 const optionals = new WeakMap<Model, Model>()
