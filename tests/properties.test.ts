@@ -28,7 +28,7 @@ async function send(packet: readonly unknown[], waits: boolean): Promise<Sent> {
   dispatcher.control('$join', async (payload) => ({ got: typeof payload }))
   const allowance = new Allowance(DEFAULT_LIMITS, new Map(), () => {})
   const acknowledge = (answer: unknown): void => void sent.answers.push(answer)
-  dispatcher.dispatch(waits ? [...packet, acknowledge] : packet, {
+  dispatcher.dispatch(packet, waits ? acknowledge : undefined, {
     user: { userId: 'ada' },
     device: { id: 'd' },
     allowance,

@@ -11,7 +11,7 @@ const OPEN_FAILURES: ReadonlySet<string> = new Set<keyof OpenFailures>(['FORBIDD
 
 /** The errors that `fail` made for one call: only these reach the client as they are. */
 export class Failures {
-  readonly #made = new Map<unknown, WireError>()
+  #made: Map<unknown, WireError> | undefined
 
   constructor(
     private readonly event: string,
@@ -22,12 +22,13 @@ export class Failures {
   readonly fail = (code: string, data?: unknown, message: string = code): RealtimeError<never> => {
     const wireData = this.#encode(code, data)
     const error = new RealtimeError(code, message, { data, event: this.event })
+    this.#made ??= new Map()
     this.#made.set(error, toWireError(new RealtimeError(code, message, { data: wireData })))
     return error as RealtimeError<never> // Fail gives it the type of its code
   }
 
   made(error: unknown): WireError | undefined {
-    return this.#made.get(error)
+    return this.#made?.get(error)
   }
 
   #encode(code: string, data: unknown): unknown {

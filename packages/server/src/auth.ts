@@ -4,6 +4,7 @@ import { RealtimeError } from '@org/realtime-contracts/wire'
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose'
 import { type Authentication, type AuthenticationRequest, type Authenticator, type BaseUser, isUserId, refusal } from './identity.js'
 import { checkAlgorithms, toKeySetUrl, toPublicKey, toSecretKey } from './key.js'
+import { createTokenCheck, parsePart, type TokenChecks, type WellFormedToken } from './token.js'
 
 /** The claims that RFC 7519 registers, once a token is verified. `sub` is the user id, wherever the token carries it. */
 export interface RegisteredClaims {
@@ -98,7 +99,7 @@ export function jwt<const S extends Schema | undefined = undefined, User extends
   }
 }
 
-type Verifier = (token: string) => Promise<JWTPayload>
+type Verifier = (token: WellFormedToken) => Promise<JWTPayload>
 
 function createVerifier(options: JwtKey & JwtChecks): Verifier {
   if (typeof options !== 'object' || options === null) {
@@ -111,10 +112,11 @@ function createVerifier(options: JwtKey & JwtChecks): Verifier {
   const checks = toVerifyOptions(options)
   if (options.jwks !== undefined) {
     const getKey = fetchingKeys(createRemoteJWKSet(toKeySetUrl(options.jwks)))
-    return (token) => refusing(verifyWithKeySet(token, getKey, checks))
+    return ({ token }) => refusing(verifyWithKeySet(token, getKey, checks))
   }
   const key = options.publicKey === undefined ? toSecretKey(options.secret) : toPublicKey(options.publicKey, checks.algorithms)
-  return async (token) => (await refusing(jwtVerify(token, key, checks))).payload
+  const check = createTokenCheck(key, checks)
+  return (token) => refusing(check(token))
 }
 
 /** Where a token does not say which key of several it was signed with, each is tried. */
@@ -146,7 +148,7 @@ function checkMapping({ claims, subject, user }: { readonly claims?: unknown; re
   }
 }
 
-function toVerifyOptions(options: JwtKey & JwtChecks): JWTVerifyOptions & { algorithms: string[] } {
+function toVerifyOptions(options: JwtKey & JwtChecks): TokenChecks {
   if ('secret' in options && options.algorithms !== undefined && String(options.algorithms) !== 'HS256') {
     throw new TypeError('jwt: a secret implies HS256; leave algorithms out')
   }
@@ -236,7 +238,7 @@ function expired(): RealtimeError {
 }
 
 /** What can be told before any cryptography: a token that is not written the one right way is not looked at further. */
-function assertWellFormed(token: string | undefined): string {
+function assertWellFormed(token: string | undefined): WellFormedToken {
   if (token === undefined) {
     throw refusal('no token')
   }
@@ -250,11 +252,11 @@ function assertWellFormed(token: string | undefined): string {
   if (parts.slice(0, 2).some(startsWithByteOrderMark)) {
     throw refusal('a byte order mark')
   }
-  const header = parseHeader(parts[0]!)
+  const header = parsePart(parts[0]!)
   if (header === undefined || 'crit' in header || 'b64' in header) {
     throw refusal('a header that is not an object, or one with crit or b64')
   }
-  return token
+  return { token, header }
 }
 
 function isCanonicalBase64Url(part: string): boolean {
@@ -264,15 +266,6 @@ function isCanonicalBase64Url(part: string): boolean {
 /** Three bytes that some readers of JSON skip and others do not. */
 function startsWithByteOrderMark(part: string): boolean {
   return part.startsWith('77u_')
-}
-
-function parseHeader(part: string): object | undefined {
-  try {
-    const header: unknown = JSON.parse(Buffer.from(part, 'base64url').toString())
-    return typeof header === 'object' && header !== null && !Array.isArray(header) ? header : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** jose lets through a token without `exp`, one that never expires, and one from the future. */

@@ -73,41 +73,42 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     return this.#inFlight === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve))
   }
 
-  /** @param packet the event's name, its arguments, and last an acknowledgement where the sender waits. */
-  dispatch(packet: readonly unknown[], sender: S): void {
-    const { answer, args } = this.#open(packet, sender)
+  /** @param packet the event's name and its arguments. */
+  dispatch(packet: readonly unknown[], acknowledge: Acknowledge | undefined, sender: S): void {
+    const answer = this.#open(packet, acknowledge, sender)
     if (this.#closing || sender.isDraining) {
       answer.refuse(new RealtimeError('UNAVAILABLE', 'The server is closing'))
       return
     }
-    const beyond = findBeyondLimits(packet, args, this.limits) ?? sender.allowance.begin()
+    const beyond = findBeyondLimits(packet, this.limits) ?? sender.allowance.begin()
     if (beyond !== undefined) {
       this.#refuse(answer, beyond, sender)
       return
     }
-    const inbound = decodeArguments(args)
-    if (!inbound.ok) {
-      answer.refuse(inbound.error)
+    const meta = readMeta(packet[2])
+    if (meta === undefined) {
+      answer.refuse(invalidPayload([{ path: [], message: 'an event carries one payload; what follows it can only be $meta' }]))
       return
     }
-    const control = this.#controls.get(answer.event)
+    const payload = packet[1]
     const route = this.#routes.get(answer.event)
-    if (control !== undefined) {
+    const control = this.#controls.get(answer.event)
+    if (route !== undefined) {
+      this.#call(route, payload, meta, answer, sender)
+    } else if (control !== undefined) {
       this.#settle(
-        attempt(() => control(inbound.payload, sender)),
+        attempt(() => control(payload, sender)),
         (outcome) => answer.control(outcome),
         sender,
       )
-    } else if (route !== undefined) {
-      this.#call(route, inbound, answer, sender)
     } else {
       answer.refuse(new RealtimeError('UNKNOWN_EVENT', `The server does not handle ${describeEvent(packet[0])}`))
     }
   }
 
   /** Answers an event that is beyond a limit. */
-  refuse(packet: readonly unknown[], error: RealtimeError, sender: S): void {
-    this.#refuse(this.#open(packet, sender).answer, error, sender)
+  refuse(packet: readonly unknown[], acknowledge: Acknowledge | undefined, error: RealtimeError, sender: S): void {
+    this.#refuse(this.#open(packet, acknowledge, sender), error, sender)
   }
 
   #refuse(answer: Answer, error: RealtimeError, sender: S): void {
@@ -115,15 +116,13 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     sender.allowance.refused()
   }
 
-  #open(packet: readonly unknown[], sender: S): { readonly answer: Answer; readonly args: unknown[] } {
-    const acknowledge = typeof packet.at(-1) === 'function' ? (packet.at(-1) as Acknowledge) : undefined
-    const [event, ...args] = acknowledge === undefined ? packet : packet.slice(0, -1)
+  #open([event]: readonly unknown[], acknowledge: Acknowledge | undefined, sender: S): Answer {
     const name = typeof event === 'string' ? event.slice(0, this.limits.eventNameLength) : ''
-    return { answer: new Answer(name, acknowledge, sender, this.report), args }
+    return new Answer(name, acknowledge, sender, this.report)
   }
 
-  #call(route: Route<User>, inbound: Inbound, answer: Answer, sender: S): void {
-    const payload = decodePayload(route.codec.payload, inbound)
+  #call(route: Route<User>, wire: unknown, meta: EventMeta, answer: Answer, sender: S): void {
+    const payload = decodePayload(route.codec.payload, wire)
     if (!payload.ok) {
       answer.refuse(invalidPayload(payload.issues, answer.event))
       return
@@ -134,7 +133,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
       payload: payload.value,
       user: sender.user,
       device: sender.device,
-      meta: inbound.meta,
+      meta,
       fail: failures.fail,
     }
     const steps = this.#middleware.length === 0 ? route.steps : [...this.#middleware, ...route.steps]
@@ -160,38 +159,35 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
   }
 }
 
-interface Inbound {
-  readonly payload: unknown
-  readonly meta: EventMeta
-}
-
 /** What is refused whatever the contract says. */
-function findBeyondLimits(packet: readonly unknown[], args: readonly unknown[], limits: Limits): RealtimeError | undefined {
+function findBeyondLimits(packet: readonly unknown[], limits: Limits): RealtimeError | undefined {
   const [event] = packet
   if (typeof event === 'string' && event.length > limits.eventNameLength) {
     return new RealtimeError('UNKNOWN_EVENT', `The name of an event has at most ${limits.eventNameLength} characters`)
   }
-  const problem = findProblem(packet, args, limits)
+  const problem = findProblem(packet, limits)
   return problem === undefined ? undefined : invalidPayload([{ path: [], message: problem }])
 }
 
-function findProblem(packet: readonly unknown[], args: readonly unknown[], { payloadBytes, payloadDepth }: Limits): string | undefined {
+function findProblem(packet: readonly unknown[], { payloadBytes, payloadDepth }: Limits): string | undefined {
   if (isOversized(packet)) {
     return `larger than ${payloadBytes} bytes`
   }
-  return args.length > 2 ? 'an event carries one payload at most' : findNonJson(args[0], payloadDepth)
+  return packet.length > 3 ? 'an event carries one payload at most' : findNonJson(packet[1], payloadDepth)
 }
 
-function decodeArguments(args: readonly unknown[]): ({ readonly ok: true } & Inbound) | { readonly ok: false; readonly error: RealtimeError } {
-  const [payload, meta] = args
+const NO_META: EventMeta = Object.freeze({})
+
+/** @returns `undefined` for what is none. */
+function readMeta(meta: unknown): EventMeta | undefined {
   if (meta === undefined || meta === null) {
-    return { ok: true, payload, meta: {} }
+    return NO_META
   }
   if (!isMeta(meta)) {
-    return { ok: false, error: invalidPayload([{ path: [], message: 'an event carries one payload; what follows it can only be $meta' }]) }
+    return undefined
   }
   const { key, trace } = meta
-  return { ok: true, payload, meta: { ...(key !== undefined && { key }), ...(trace !== undefined && { trace }) } }
+  return { ...(key !== undefined && { key }), ...(trace !== undefined && { trace }) }
 }
 
 const MAX_META_LENGTH = 128
@@ -204,7 +200,7 @@ function isMeta(value: unknown): value is EventMeta {
   )
 }
 
-function decodePayload(codec: ValueCodec | undefined, { payload }: Inbound): Coded {
+function decodePayload(codec: ValueCodec | undefined, payload: unknown): Coded {
   if (codec === undefined) {
     return { ok: true, value: undefined }
   }

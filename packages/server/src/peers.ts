@@ -3,6 +3,7 @@ import type { Namespace } from 'socket.io'
 import type { Audience, ClusterNode } from './cluster.js'
 import { type Connection, type Connections, REPLACED, REVOKED } from './connection.js'
 import type { BaseUser } from './identity.js'
+import { encodeEvent, sendLocally } from './local.js'
 import { isOversized } from './parser.js'
 import type { PresenceStore } from './presence.js'
 import { isMeant, type Revoked } from './revocation.js'
@@ -42,7 +43,12 @@ export class Peers<User extends BaseUser> {
     node?.start((audience, task, tell) => this.#perform(audience, task as Task, tell).catch(report)) // only nodes ask
   }
 
-  emit({ rooms, except }: Audience, event: string, args: readonly unknown[]): void {
+  emit(audience: Audience, event: string, args: readonly unknown[]): void {
+    if (this.node === undefined) {
+      sendLocally(this.namespace, audience, encodeEvent(this.namespace, event, args))
+      return
+    }
+    const { rooms, except } = audience
     this.namespace
       .to([...rooms])
       .except([...except])

@@ -5,6 +5,7 @@ import type { Contract, SessionFields } from '@org/realtime-contracts'
 import { CONTROL, type DisconnectNotice, isObject, RealtimeError } from '@org/realtime-contracts/wire'
 import { type Namespace, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
+import type { Acknowledge } from './answer.js'
 import { Attachment, checkPort } from './attachment.js'
 import type { ClusterNode } from './cluster.js'
 import { Compatibility } from './compatibility.js'
@@ -23,7 +24,8 @@ import { checkUserId, checkUserIds, MemoryPresenceStore, PresenceService, type P
 import { toReport } from './report.js'
 import { MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
 import { RoomNames, Rooms } from './rooms.js'
-import { atMost, delay } from './time.js'
+import { Shortcut } from './shortcut.js'
+import { atMost, delay, turn } from './time.js'
 import { endUnused, watchBuffer } from './transport.js'
 import { Watching } from './watching.js'
 
@@ -256,6 +258,7 @@ class Realtime<User extends BaseUser> {
   /** Clients must hear why before the transport is gone; one that does not read is not waited for. */
   async #flushed(): Promise<void> {
     const untilMs = Date.now() + FLUSH_MS
+    await turn() // what is written in one leaves with its end
     while (this.#attachment.isAttached && this.io.engine.clientsCount > 0 && Date.now() < untilMs) {
       await delay(FLUSH_POLL_MS)
     }
@@ -299,16 +302,20 @@ class Realtime<User extends BaseUser> {
   /** Synchronous from end to end: nothing that the client sends is dispatched before `authenticated` is on its way. */
   #welcome(connection: Connection<User>): void {
     const { socket } = connection
-    socket.use((packet, next) => {
-      if (!socket.connected) return // it was disconnected, by what it sent just before perhaps
-      const tooFast = connection.allowance.take(packet[0])
-      if (tooFast !== undefined) {
-        this.#dispatcher.refuse(packet, tooFast, connection)
+    socket.use((packet: unknown[], next) => {
+      const acknowledge = toAcknowledge(packet.at(-1))
+      // What only a bare listener of the application handles stays Socket.IO's.
+      if (this.#leavesToSocketIo(packet[0], socket.listenerCount(packet[0] as string))) {
+        if (this.#allows(packet, acknowledge, connection)) next()
         return
       }
-      // What only a bare listener of the application handles stays Socket.IO's.
-      if (this.#leavesToSocketIo(packet[0], socket.listenerCount(packet[0]))) next()
-      else this.#dispatcher.dispatch(packet, connection)
+      if (acknowledge !== undefined) packet.pop()
+      this.#receive(packet, acknowledge, connection)
+    })
+    const shortcut = new Shortcut(socket, {
+      maxBytes: this.#limits.payloadBytes,
+      handles: (event) => this.#dispatcher.handles(event),
+      receive: (packet, id) => this.#receive(packet, id === undefined ? undefined : (reply) => shortcut.acknowledge(id, reply), connection),
     })
     const unwatch = watchBuffer(socket.conn, this.#limits, () => {
       connection.close({ code: 'SLOW_CONSUMER', reason: 'The client does not read what it is sent fast enough', mayReturn: true })
@@ -317,6 +324,7 @@ class Realtime<User extends BaseUser> {
     socket.on('error', () => socket.emit('$disconnect', UNREADABLE))
     socket.on('disconnect', () => {
       unwatch()
+      shortcut.close()
       endUnused(this.#handshakeTimeoutMs + REFUSAL_MS, socket)
       this.#connections.remove(connection)
       this.#watching.forget(connection)
@@ -327,6 +335,17 @@ class Realtime<User extends BaseUser> {
     replaced?.close(REPLACED)
     if (connection.replaces) this.#peers.replace(connection)
     connection.open()
+  }
+
+  #receive(packet: readonly unknown[], acknowledge: Acknowledge | undefined, connection: Connection<User>): void {
+    if (this.#allows(packet, acknowledge, connection)) this.#dispatcher.dispatch(packet, acknowledge, connection)
+  }
+
+  #allows(packet: readonly unknown[], acknowledge: Acknowledge | undefined, connection: Connection<User>): boolean {
+    if (!connection.socket.connected) return false // it was disconnected, by what it sent just before perhaps
+    const tooFast = connection.allowance.take(packet[0])
+    if (tooFast !== undefined) this.#dispatcher.refuse(packet, acknowledge, tooFast, connection)
+    return tooFast === undefined
   }
 
   #leavesToSocketIo(event: unknown, listeners: number): boolean {
@@ -358,6 +377,10 @@ class Realtime<User extends BaseUser> {
       next(root.listenerCount('connection') > 0 ? undefined : new Error(`Connect to the namespace ${this.#namespace.name}`))
     })
   }
+}
+
+function toAcknowledge(last: unknown): Acknowledge | undefined {
+  return typeof last === 'function' ? (last as Acknowledge) : undefined // Socket.IO has put it there
 }
 
 /** What a client watches: a room's members, or users. */

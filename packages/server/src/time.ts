@@ -4,6 +4,13 @@ export function delay(ms: number): Promise<void> {
   })
 }
 
+/** Waits for the end of a turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}
+
 /** Waits for work, but no longer; nothing is left behind that would keep the process up. */
 export async function atMost(ms: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined

@@ -1,0 +1,37 @@
+import type { Namespace, Socket } from 'socket.io'
+import type { Audience } from './cluster.js'
+import { type Frame, sendShort, toBytes } from './shortcut.js'
+
+/** An event as it goes over the wire, made once for all who get it. */
+export interface EncodedEvent {
+  readonly event: string
+  readonly args: readonly unknown[]
+  /** As Socket.IO writes it. */
+  readonly packet: string
+}
+
+export function encodeEvent({ name }: Namespace, event: string, args: readonly unknown[]): EncodedEvent {
+  return { event, args, packet: `2${name === '/' ? '' : `${name},`}${JSON.stringify([event, ...args])}` }
+}
+
+/** Sends an event to those of the audience that are connected to this process, to each once. */
+export function sendLocally(namespace: Namespace, { rooms, except }: Audience, encoded: EncodedEvent): void {
+  const { adapter, sockets } = namespace
+  const ids = rooms.length === 0 ? adapter.sids.keys() : rooms.length === 1 ? adapter.rooms.get(rooms[0] as string) : idsIn(namespace, rooms)
+  if (ids === undefined) return // nobody of them is here
+  const excluded = except.length === 0 ? undefined : idsIn(namespace, except)
+  const frame = toBytes(encoded.packet)
+  for (const id of ids) {
+    const socket = sockets.get(id) // one on its way in is in rooms, and not yet here
+    if (socket !== undefined && excluded?.has(id) !== true) send(socket, encoded, frame)
+  }
+}
+
+function idsIn({ adapter }: Namespace, rooms: readonly string[]): Set<string> {
+  return new Set(rooms.flatMap((room) => [...(adapter.rooms.get(room) ?? [])]))
+}
+
+function send(socket: Socket, { event, args, packet }: EncodedEvent, frame: Frame): void {
+  if (socket.listenersAnyOutgoing().length > 0) socket.emit(event, ...args)
+  else if (!sendShort(socket, frame)) socket.conn.write(packet)
+}

@@ -1,0 +1,231 @@
+import type { Socket as TcpSocket } from 'node:net'
+import type { Socket } from 'socket.io'
+import type { Transport } from './transport.js'
+
+// The one file that leans on what Socket.IO, Engine.IO and ws keep to themselves. What a shortcut leaves out are their layers between
+// the TCP socket and a handler; what crosses the wire is the same. Whatever is not as expected here takes the usual way.
+
+/** Set in the environment, everything takes the usual way: the tests run both. */
+const isOff = process.env['REALTIME_NO_SHORTCUTS'] !== undefined
+
+/** What ws has, as far as it is used here; `_socket` is its own. */
+interface WebSocket {
+  readonly readyState: number
+  readonly extensions: string
+  readonly _socket: TcpSocket | null
+  listeners(event: string): Listener[]
+  on(event: string, listener: Listener): unknown
+  off(event: string, listener: Listener): unknown
+}
+
+type Listener = (...args: never[]) => void
+type MessageListener = (this: unknown, data: Buffer, isBinary: boolean) => void
+
+const OPEN = 1
+// What is more waits in Engine.IO's buffer, where it is watched.
+const MAX_UNSENT_BYTES = 64 * 1024
+
+const corked: TcpSocket[] = []
+
+/** What is written to a connection in one turn of the event loop leaves with one system call, which costs more than all else. */
+function cork(tcp: TcpSocket): void {
+  if (tcp.writableCorked > 0) return
+  tcp.cork()
+  if (corked.push(tcp) === 1) setImmediate(uncork)
+}
+
+function uncork(): void {
+  for (const tcp of corked.splice(0)) tcp.uncork()
+}
+
+/** A packet of Socket.IO as one WebSocket frame. */
+export type Frame = string | Buffer
+
+const TEXT_FRAME = 0x81
+const MESSAGE = '4' // of Engine.IO
+const SHORT = 126
+const MEDIUM = 65_536
+
+/** @param packet as Socket.IO writes it, without what Engine.IO puts before. */
+export function toFrame(packet: string): Frame {
+  const bytes = Buffer.byteLength(packet)
+  const length = bytes + MESSAGE.length
+  if (bytes === packet.length && length < MEDIUM) {
+    // All of it is ASCII: as latin1 the frame is what it is, with its header.
+    const header = length < SHORT ? String.fromCharCode(TEXT_FRAME, length) : String.fromCharCode(TEXT_FRAME, SHORT, length >> 8, length & 0xff)
+    return header + MESSAGE + packet
+  }
+  const headerLength = length < SHORT ? 2 : length < MEDIUM ? 4 : 10
+  const frame = Buffer.allocUnsafe(headerLength + length)
+  frame[0] = TEXT_FRAME
+  frame[1] = length < SHORT ? length : length < MEDIUM ? SHORT : SHORT + 1
+  if (headerLength === 4) frame.writeUInt16BE(length, 2)
+  if (headerLength === 10) frame.writeBigUInt64BE(BigInt(length), 2)
+  frame.write(MESSAGE + packet, headerLength)
+  return frame
+}
+
+/** A frame as bytes, for many to share. */
+export function toBytes(packet: string): Buffer {
+  const frame = toFrame(packet)
+  return typeof frame === 'string' ? Buffer.from(frame, 'latin1') : frame
+}
+
+/** Takes an event as it came: its name, its arguments, and the number of the acknowledgement where one is waited for. */
+export type Receive = (packet: unknown[], id: number | undefined) => void
+
+export interface InboundOptions {
+  /** What is larger takes the usual way. */
+  readonly maxBytes: number
+  /** Whether the event is the SDK's; any other takes the usual way. */
+  handles(event: unknown): boolean
+  readonly receive: Receive
+}
+
+/** The short ways from and to one socket. */
+export class Shortcut {
+  readonly #conn: Transport
+  readonly #prefix: string
+  #webSocket: WebSocket | undefined
+  #tcp: TcpSocket | undefined
+  #restore: () => void = noop
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly inbound: InboundOptions,
+  ) {
+    this.#conn = socket.conn
+    this.#prefix = socket.nsp.name === '/' ? '42' : `42${socket.nsp.name},`
+    shortcuts.set(socket, this)
+    this.#enter()
+    this.#conn.on('upgrade', this.#enter)
+  }
+
+  /** @returns whether it is on its way; else it has to be sent as usual. */
+  send(frame: Frame): boolean {
+    const tcp = this.#tcp
+    if (tcp === undefined || tcp.writableLength > MAX_UNSENT_BYTES || !this.#isIdle()) return false
+    cork(tcp)
+    if (typeof frame === 'string') tcp.write(frame, 'latin1')
+    else tcp.write(frame)
+    return true
+  }
+
+  /** Answers an event. */
+  acknowledge(id: number, reply: unknown): void {
+    const { name } = this.socket.nsp
+    const packet = `3${name === '/' ? '' : `${name},`}${id}${JSON.stringify([reply])}`
+    if (!this.send(toFrame(packet))) this.#conn.write(packet)
+  }
+
+  close(): void {
+    this.#conn.off('upgrade', this.#enter)
+    shortcuts.delete(this.socket)
+    this.#tcp = undefined
+    this.#restore()
+  }
+
+  /** Nothing waits in Engine.IO's buffer that a frame would overtake, and nobody is closing. */
+  #isIdle(): boolean {
+    const { readyState, transport, writeBuffer } = this.#conn as unknown as { readyState: string; transport: { writable: boolean }; writeBuffer: unknown[] } // Engine.IO's own
+    return readyState === 'open' && transport.writable && writeBuffer.length === 0 && this.#webSocket?.readyState === OPEN
+  }
+
+  readonly #enter = (): void => {
+    const { transport, writeBuffer } = this.#conn as unknown as { transport: { name: string; socket?: WebSocket }; writeBuffer: unknown } // Engine.IO's own
+    const webSocket = transport.name === 'websocket' ? transport.socket : undefined
+    const tcp = webSocket?._socket
+    if (isOff || webSocket === undefined || webSocket.extensions !== '' || !Array.isArray(writeBuffer) || typeof tcp?.cork !== 'function') return
+    this.#webSocket = webSocket
+    this.#tcp = tcp
+    this.#takeMessages(webSocket)
+  }
+
+  #takeMessages(webSocket: WebSocket): void {
+    const [usual, ...others] = webSocket.listeners('message') as MessageListener[] // ws says so
+    if (usual === undefined || others.length > 0) return
+    const listener = (data: Buffer, isBinary: boolean): void => {
+      // Between a packet and its attachments nothing else may come, and how many there are only the usual way knows: it stays.
+      if (isBinary || holdsAttachments(data)) this.#restore()
+      else if (this.#take(data)) return
+      usual.call(webSocket, data, isBinary)
+    }
+    webSocket.off('message', usual)
+    webSocket.on('message', listener)
+    this.#restore = () => {
+      if (!webSocket.listeners('message').includes(listener)) return
+      webSocket.off('message', listener)
+      webSocket.on('message', usual)
+    }
+  }
+
+  /** @returns whether it was an event that is the SDK's alone. */
+  #take(data: Buffer): boolean {
+    if (data.length > this.inbound.maxBytes || !this.#isUnobserved()) return false
+    const text = data.toString()
+    if (!text.startsWith(this.#prefix)) return false
+    const start = text.indexOf('[', this.#prefix.length)
+    const id = toId(text, this.#prefix.length, start)
+    if (id === false) return false
+    const packet = parseArray(text, start)
+    if (packet === undefined || !this.inbound.handles(packet[0])) return false
+    process.nextTick(this.inbound.receive, packet, id) // as Socket.IO does: behind what came before
+    return true
+  }
+
+  /** Nobody else wants to see what comes in, and no pong is waited for, in whose place Engine.IO takes any packet. */
+  #isUnobserved(): boolean {
+    const { socket } = this
+    const conn = this.#conn as unknown as { readyState: string; pingTimeoutTimer: unknown; listenerCount(event: string): number } // Engine.IO's own
+    const { fns } = socket as unknown as { fns: unknown[] } // Socket.IO's own
+    return (
+      conn.readyState === 'open' &&
+      conn.pingTimeoutTimer === null &&
+      socket.connected &&
+      fns.length === 1 &&
+      socket.listenersAny().length === 0 &&
+      conn.listenerCount('packet') === 0 &&
+      conn.listenerCount('message') === 0 &&
+      conn.listenerCount('data') === 1
+    )
+  }
+}
+
+const shortcuts = new WeakMap<Socket, Shortcut>()
+
+/** Sends a frame to a socket. @returns whether it is on its way; else it has to be sent as usual. */
+export function sendShort(socket: Socket, frame: Frame): boolean {
+  return shortcuts.get(socket)?.send(frame) === true
+}
+
+const [BINARY_EVENT, BINARY_ACKNOWLEDGEMENT] = [0x35, 0x36]
+
+function holdsAttachments(data: Buffer): boolean {
+  return data[1] === BINARY_EVENT || data[1] === BINARY_ACKNOWLEDGEMENT
+}
+
+const MAX_ID_LENGTH = 15
+
+/** The number between the prefix and the list; `undefined` where there is none, `false` for what is no number. */
+function toId(text: string, from: number, to: number): number | undefined | false {
+  if (to === from) return undefined
+  if (to < from || to - from > MAX_ID_LENGTH) return false
+  let id = 0
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at) - 0x30
+    if (!(digit >= 0 && digit <= 9)) return false
+    id = id * 10 + digit
+  }
+  return id
+}
+
+function parseArray(text: string, start: number): unknown[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text.slice(start))
+    return Array.isArray(value) ? value : undefined
+  } catch {
+    return undefined // what is wrong with it is said on the usual way
+  }
+}
+
+function noop(): void {}
