@@ -162,9 +162,9 @@ test(`what is said of ${PAIRS} random edits is what zod does (seed ${SEED})`, { 
     const item = drawCase(SEED + count)
     try {
       problems.push(
-        ...checkCase(item, tally).slice(0, 1).map(
-          (problem) => `SEED=${item.seed} ${problem}\n  before ${JSON.stringify(item.before)}\n  after  ${JSON.stringify(item.after)}`,
-        ),
+        ...checkCase(item, tally)
+          .slice(0, 1)
+          .map((problem) => `SEED=${item.seed} ${problem}\n  before ${JSON.stringify(item.before)}\n  after  ${JSON.stringify(item.after)}`),
       )
     } catch (error) {
       if (!(error instanceof TypeError && /contract "fuzz"/.test(error.message))) throw new Error(`SEED=${item.seed}`, { cause: error })

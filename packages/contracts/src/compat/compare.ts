@@ -1,5 +1,5 @@
-import { expand } from './expand.js'
 import { areSeenAlike } from './alike.js'
+import { expand } from './expand.js'
 import { compareObjects } from './fields.js'
 import { areIdentical } from './identical.js'
 import { areDisjoint } from './meet.js'
@@ -152,7 +152,10 @@ export class Comparison {
     })
     const isSeen = !candidate.tokens.includes('refine') || missing.includes('refine') || isSeenAlike(shape, candidate)
     const changed = isSeen ? [] : [{ ...this.#fail('refined-changed', '', place, () => [], false), severity: 'loss' as const }]
-    const others = [...new Set(missing)].map((token) => ({ ...this.#fail(this.#ruleOfToken(token), token.slice(0, 200), place, () => [], false), severity: 'loss' as const }))
+    const others = [...new Set(missing)].map((token) => ({
+      ...this.#fail(this.#ruleOfToken(token), token.slice(0, 200), place, () => [], false),
+      severity: 'loss' as const,
+    }))
     return [...changed, ...others]
   }
 
