@@ -29,7 +29,13 @@ export default defineConfig({
           execArgv: [`--conditions=${SOURCE}`], // for what Node.js itself loads, such as a contract that the command is given
           include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts', 'examples/*/src/**/*.test.ts'],
           ...deadlines,
-          typecheck: { enabled: true, include: ['packages/*/src/**/*.test-d.{ts,tsx}'], tsconfig: './tsconfig.json' },
+        },
+      },
+      {
+        test: {
+          name: 'types',
+          include: [],
+          typecheck: { enabled: true, only: true, include: ['packages/*/src/**/*.test-d.{ts,tsx}'], tsconfig: './tsconfig.json' },
         },
       },
       react('19'),

@@ -25,6 +25,9 @@ const OPEN = 1
 // What is more waits in Engine.IO's buffer, where it is watched.
 const MAX_UNSENT_BYTES = 64 * 1024
 
+// Of what waits for a slow reader, which a frame that is written at once does not.
+const OWN_WATCHERS = 1
+
 const corked: TcpSocket[] = []
 
 /** What is written to a connection in one turn of the event loop leaves with one system call, which costs more than all else. */
@@ -125,10 +128,16 @@ export class Shortcut {
     this.#restore()
   }
 
-  /** Nothing waits in Engine.IO's buffer that a frame would overtake, and nobody is closing. */
+  /** Nothing waits in Engine.IO's buffer that a frame would overtake, nobody is closing, and nobody else wants to see what goes out. */
   #isIdle(): boolean {
     const { readyState, transport, writeBuffer } = this.#conn as unknown as { readyState: string; transport: { writable: boolean }; writeBuffer: unknown[] } // Engine.IO's own
-    return readyState === 'open' && transport.writable && writeBuffer.length === 0 && this.#webSocket?.readyState === OPEN
+    return (
+      readyState === 'open' &&
+      transport.writable &&
+      writeBuffer.length === 0 &&
+      this.#webSocket?.readyState === OPEN &&
+      this.#conn.listenerCount('packetCreate') <= OWN_WATCHERS
+    )
   }
 
   readonly #enter = (): void => {
