@@ -18,6 +18,8 @@ const MODULE_SYSTEMS = {
   commonjs: { file: 'app.cts', options: { module: 'nodenext' } },
 }
 
+const NESTS = ['11', '12']
+
 function run(command: string, args: readonly string[], cwd = root): string {
   console.log(`$ ${[command, ...args].join(' ').replaceAll(root, '.')}`)
   try {
@@ -27,9 +29,6 @@ function run(command: string, args: readonly string[], cwd = root): string {
     throw new Error(`${command} ${args.join(' ')} failed:\n${stdout ?? ''}${stderr ?? ''}`)
   }
 }
-
-const NESTS = ['11', '12']
-const NEST_FORMATS = { commonjs: 'commonjs', esm: 'module' }
 
 interface Packed {
   readonly name: string
@@ -85,8 +84,8 @@ function toNest(major: string): Record<string, string> {
 function checkNest(packed: readonly Packed[], major: string): void {
   const folder = join(cache, `nest${major}`)
   install(folder, packed, { zod: '^4.1.0', ...toNest(major) }, { typescript: TYPESCRIPTS.typescript6 })
-  for (const [format, type] of Object.entries(NEST_FORMATS)) {
-    const application = join(folder, format)
+  for (const type of ['commonjs', 'module']) {
+    const application = join(folder, type)
     cpSync(join(sources, 'nest'), application, { recursive: true })
     writeFileSync(join(application, 'package.json'), JSON.stringify({ type }))
     const compilerOptions = {

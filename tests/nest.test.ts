@@ -530,7 +530,8 @@ describe('what cannot work is said when the application starts', () => {
       }
       return Twice
     }).toThrow('@RealtimeHandler("done"): both handles "poke" already, and a method handles one event')
-    expect(() => RealtimeHandler('poke')({}, 'x', {} as never)).toThrow(/x is no method/)
+    expect(() => RealtimeHandler('poke')({}, 'x', {} as never)).toThrow(/x is no method of an instance/)
+    expect(() => RealtimeHandler('poke')(class {}, 'x', { value: () => {} })).toThrow(/x is no method of an instance/) // a static one
   })
 
   test('a module that is imported twice', async () => {
@@ -538,7 +539,9 @@ describe('what cannot work is said when the application starts', () => {
   })
 
   test('options that are wrong', async () => {
-    expect(await refusal({}, { options: { drainMs: -1 } })).toMatch(/drainMs must be a number of milliseconds/)
+    for (const drainMs of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(await refusal({}, { options: { drainMs } })).toMatch(/drainMs must be a number of milliseconds/)
+    }
     expect(await refusal({}, { options: { drain: 1 } as never })).toMatch(/unknown option "drain"/)
   })
 

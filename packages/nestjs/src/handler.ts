@@ -9,7 +9,7 @@ export type ContextOf<C extends Contract, K extends ClientEvent<C>, User = BaseU
 /** Makes a method the handler of an event. It takes the event's context, or nothing, and returns its reply. */
 export type HandlerDecorator<C extends Contract, User> = <K extends ClientEvent<C>>(
   event: K,
-) => <M extends Handler<C['clientToServer'][K], K, User>>(target: object, method: string | symbol, descriptor: TypedPropertyDescriptor<M>) => void
+) => <M extends Handler<C['clientToServer'][K], K, User>>(target: object, method: string, descriptor: TypedPropertyDescriptor<M>) => void
 
 /** One decorator for each binding of a contract, so that handlers of one are not taken for handlers of another. */
 export function createHandlerDecorator() {
@@ -17,16 +17,14 @@ export function createHandlerDecorator() {
   const reflector = new Reflector()
   const eventOf = (method: object): string | undefined => (typeof method === 'function' ? reflector.get(mark, method) : undefined)
 
-  const decorate = (event: string) => (target: object, name: string | symbol, descriptor: TypedPropertyDescriptor<unknown>) => {
+  const decorate = (event: string) => (target: object, name: string, descriptor: TypedPropertyDescriptor<unknown>) => {
     const method = descriptor.value
-    if (typeof method !== 'function') {
-      throw new TypeError(`@RealtimeHandler(${JSON.stringify(event)}): ${String(name)} is no method`)
+    if (typeof method !== 'function' || typeof target === 'function') {
+      throw new TypeError(`@RealtimeHandler(${JSON.stringify(event)}): ${name} is no method of an instance`)
     }
     const other = eventOf(method)
     if (other !== undefined) {
-      throw new TypeError(
-        `@RealtimeHandler(${JSON.stringify(event)}): ${String(name)} handles ${JSON.stringify(other)} already, and a method handles one event`,
-      )
+      throw new TypeError(`@RealtimeHandler(${JSON.stringify(event)}): ${name} handles ${JSON.stringify(other)} already, and a method handles one event`)
     }
     mark(event)(target, name, descriptor)
     // What Nest itself calls a gateway's or resolver's class: else it would leave out application-wide guards that are request-scoped.

@@ -84,12 +84,15 @@ export function createRealtimeNest<const C extends Contract, User extends BaseUs
   return { RealtimeModule, RealtimeHandler: decorate, Realtime } as unknown as RealtimeNest<C, User>
 }
 
+// A day. What close() itself would refuse has to be said before the application closes.
+const MAX_DRAIN_MS = 86_400_000
+
 function createServer<C extends Contract, User extends BaseUser & SessionFields<C>>(
   contract: C,
   { drainMs, ...options }: RealtimeModuleOptions<C, User>,
 ): RealtimeServer<C, User> {
-  if (drainMs !== undefined && !(typeof drainMs === 'number' && drainMs >= 0)) {
-    throw new TypeError(`RealtimeModule: drainMs must be a number of milliseconds of 0 or more; got ${String(drainMs)}`) // not only when it closes
+  if (drainMs !== undefined && !(typeof drainMs === 'number' && drainMs >= 0 && drainMs <= MAX_DRAIN_MS)) {
+    throw new TypeError(`RealtimeModule: drainMs must be a number of milliseconds from 0 to ${MAX_DRAIN_MS}; got ${String(drainMs)}`)
   }
   return createRealtimeServer<C, User>(contract, options)
 }
