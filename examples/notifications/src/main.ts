@@ -10,6 +10,8 @@ import { signToken } from './token.js'
 
 const USERS = ['ada', 'grace']
 
+let closing = false
+
 async function main(): Promise<void> {
   // Without a secret of yours, one that ends with this process will do for looking around.
   const options = optionsFromEnv({ ...process.env, JWT_SECRET: process.env['JWT_SECRET'] || randomBytes(48).toString('base64') })
@@ -34,7 +36,6 @@ async function main(): Promise<void> {
 }
 
 function endOnSignal(app: App): void {
-  let closing = false
   const end = async (): Promise<void> => {
     if (closing) return
     closing = true
@@ -48,6 +49,7 @@ function endOnSignal(app: App): void {
 }
 
 main().catch((error: unknown) => {
+  if (closing) return // what was under way has ended with it
   console.error(explain(error))
   process.exit(1)
 })
