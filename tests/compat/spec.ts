@@ -345,7 +345,15 @@ function wrap(how: Wrap, schema: z.ZodType, of: Spec): z.ZodType {
 /** With a value that the schema takes, or else a default, of which it is not asked. */
 function prefault(schema: z.ZodType, of: Spec): z.ZodType {
   const value = JSON.stringify(of).includes('"self"') ? undefined : sampleSpec(of, FIXED)
-  return value !== undefined && schema.safeParse(value).success ? schema.prefault(() => value as never) : schema.default(null)
+  return value !== undefined && takes(schema, value) ? schema.prefault(() => value as never) : schema.default(null)
+}
+
+function takes(schema: z.ZodType, value: unknown): boolean {
+  try {
+    return schema.safeParse(value).success
+  } catch {
+    return false // an intersection whose sides do not merge
+  }
 }
 
 /** Takes the first of everything. */

@@ -22,7 +22,11 @@ function areFieldsSeenAlike(sender: ObjectModel, receiver: ObjectModel, around: 
   })
   // What is not sent is not seen either, unless a default takes its place.
   const others = Object.entries(receiver.fields).filter(([key]) => !Object.hasOwn(sender.fields, key))
-  return sent && areIdentical(sender.others, receiver.others) && (others.length === 0 || (typeof sender.others !== 'object' && others.every(([, field]) => !hasChange(field))))
+  return (
+    sent &&
+    areIdentical(sender.others, receiver.others) &&
+    (others.length === 0 || (typeof sender.others !== 'object' && others.every(([, field]) => !hasChange(field))))
+  )
 }
 
 /** Whether all that comes is kept as it is. */
@@ -64,4 +68,3 @@ function childrenOf(model: Model): readonly Model[] {
       return []
   }
 }
-

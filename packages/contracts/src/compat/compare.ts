@@ -1,5 +1,5 @@
-import { expand } from './expand.js'
 import { areSeenAlike } from './alike.js'
+import { expand } from './expand.js'
 import { compareObjects } from './fields.js'
 import { areIdentical } from './identical.js'
 import { areDisjoint } from './meet.js'
@@ -151,9 +151,9 @@ export class Comparison {
       return index === -1
     })
     const isSeen = !candidate.tokens.includes('refine') || missing.includes('refine') || isSeenAlike(shape, candidate)
-    const changed = isSeen ? [] : [{ ...this.#fail('refined-changed', '', place, () => [], false), severity: 'loss' as const }]
-    const others = [...new Set(missing)].map((token) => ({ ...this.#fail(this.#ruleOfToken(token), token.slice(0, 200), place, () => [], false), severity: 'loss' as const }))
-    return [...changed, ...others]
+    const values = (variant: number) => this.#sampleAround(shape, [candidate], variant)
+    const fail = (rule: RuleId, detail: string) => this.#fail(rule, detail, place, values, isFree(shape))
+    return [...(isSeen ? [] : [fail('refined-changed', '')]), ...[...new Set(missing)].map((token) => fail(this.#ruleOfToken(token), token.slice(0, 200)))]
   }
 
   #ruleOfToken(token: string): RuleId {

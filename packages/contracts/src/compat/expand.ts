@@ -81,7 +81,7 @@ function expandWrapper(model: Model, role: Role): readonly Shape[] {
         ? [...expand(model.of, role), { model, tokens: [], kind: 'any', isCaught: true }, { ...absent, isCaught: true }]
         : expand(model.of, role)
     case 'codec':
-      return expand(model.of, role).map((shape) => (role === 'receiver' && isTotal(shape, model.to) ? shape : withTokens(shape, [`codec ${model.to}`])))
+      return expand(model.of, role).map((shape) => (role !== 'server' && isTotal(shape, model.to) ? shape : withTokens(shape, [`codec ${model.to}`])))
     case 'pipe':
       return expand(model.of, role).map((shape) => withTokens(shape, [`pipe ${model.into}`]))
     default:
