@@ -199,6 +199,13 @@ const isEven = (text: string): boolean => text.length % 2 === 0
 const Day = z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() })
 const TextNumber = z.codec(z.string(), z.number(), { decode: (text) => Number.parseFloat(text), encode: (value) => String(value) })
 
+/** The same without `catch`: what is sent is nothing that has to be caught. */
+export function withoutCatch<T>(spec: T): T {
+  return JSON.parse(JSON.stringify(spec), (_key, part: Partial<Spec & { kind: 'wrap' }>) =>
+    part?.kind === 'wrap' && part.wrap === 'catch' ? part.of : part,
+  ) as T
+}
+
 /** Builds a schema with zod. A `self` within leads back to the whole. */
 export function build(spec: Spec): z.ZodType {
   const whole: z.ZodType = buildPart(spec, () => whole)

@@ -8,7 +8,7 @@ import { failNumber, type NumberAspect, sampleNumbers } from './number.js'
 import { type Flow, LOSS, type Obstacle, type Place, severityOf } from './obstacle.js'
 import type { RuleId } from './rules.js'
 import { sample, sampleArray, sampleShape } from './sample.js'
-import type { Shape } from './shape.js'
+import { REFINE, type Shape } from './shape.js'
 import { failText, sampleTexts, type TextAspect } from './text.js'
 import { admitsShape } from './value.js'
 
@@ -146,19 +146,22 @@ export class Comparison {
   #compareTokens(shape: Shape, candidate: Shape, place: Place): Obstacle[] {
     const own = [...shape.tokens]
     const missing = candidate.tokens.filter((token) => {
-      const index = own.indexOf(token)
+      const index = own.findIndex((other) => other.name === token.name && areIdentical(other.of, token.of))
       if (index !== -1) own.splice(index, 1)
       return index === -1
     })
-    const isSeen = !candidate.tokens.includes('refine') || missing.includes('refine') || isSeenAlike(shape, candidate)
+    const isSeen = !candidate.tokens.includes(REFINE) || missing.includes(REFINE) || isSeenAlike(shape, candidate)
     const values = (variant: number) => this.#sampleAround(shape, [candidate], variant)
     const fail = (rule: RuleId, detail: string) => this.#fail(rule, detail, place, values, isFree(shape))
-    return [...(isSeen ? [] : [fail('refined-changed', '')]), ...[...new Set(missing)].map((token) => fail(this.#ruleOfToken(token), token.slice(0, 200)))]
+    return [
+      ...(isSeen ? [] : [fail('refined-changed', '')]),
+      ...[...new Set(missing.map(({ name }) => name))].map((name) => fail(this.#ruleOfToken(name), name.slice(0, 200))),
+    ]
   }
 
-  #ruleOfToken(token: string): RuleId {
-    if (token === 'refine') return this.rule('refinement-removed', 'refinement-added')
-    return token.startsWith('codec') ? 'codec-changed' : 'undecidable'
+  #ruleOfToken(name: string): RuleId {
+    if (name === REFINE.name) return this.rule('refinement-removed', 'refinement-added')
+    return name.startsWith('codec') ? 'codec-changed' : 'undecidable'
   }
 
   #compareKinds(shape: Shape, candidate: Shape, place: Place): Obstacle[] {
