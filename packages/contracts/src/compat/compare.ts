@@ -39,13 +39,24 @@ export class Comparison {
     const [outer, depth] = [this.#assumed, this.#depth++]
     this.#assumed = Number.POSITIVE_INFINITY
     put(this.#around, sender, receiver, depth)
-    const found = this.#cover(expand(sender, this.flow.sender).filter(isPresent), expand(receiver, 'receiver').filter(isPresent), place)
+    const covered = this.#cover(expand(sender, this.flow.sender).filter(isPresent), expand(receiver, 'receiver').filter(isPresent), place)
+    const found = this.#nameDiscriminators(covered, sender, receiver, place)
     this.#around.get(sender)?.delete(receiver)
     this.#depth = depth
     // That nothing stands between may be for the sake of a pair that is still open.
     if (found.length > 0 || this.#assumed >= depth) put(this.#known, sender, receiver, found)
     this.#assumed = Math.min(outer, this.#assumed < depth ? this.#assumed : Number.POSITIVE_INFINITY)
     return found
+  }
+
+  /** Where members are told apart by another field, that is all there is to say of them. */
+  #nameDiscriminators(found: Obstacle[], sender: Model, receiver: Model, place: Place): Obstacle[] {
+    const [own, other] = [sender, receiver].map((model) => (model.type === 'union' ? model.discriminator : undefined))
+    const failures = found.filter(({ severity }) => severity === 'failure')
+    if (own === undefined || other === undefined || own === other || failures.length === 0) return found
+    const witnesses = (variant: number) => failures.flatMap((failure) => failure.witnesses(variant))
+    const detail = this.flow.newer === 'sender' ? `${other} to ${own}` : `${own} to ${other}`
+    return [{ rule: 'discriminator-changed', path: place.path, severity: 'failure', detail, witnesses, isCertain: failures.some(({ isCertain }) => isCertain) }]
   }
 
   /** The rule for what the newer version has more of, or less of. */

@@ -59,7 +59,7 @@ function meetCaught(one: Shape, other: Shape): Shape {
   return { ...shape, isCaught: true, tokens: [...one.tokens, ...other.tokens, UNMERGED] }
 }
 
-function meetConstant(constant: Extract<Shape, { kind: 'constant' }>, other: Shape, tokens: readonly Token[]): Shape | undefined {
+function meetConstant(constant: Constant, other: Shape, tokens: readonly Token[]): Shape | undefined {
   const { value } = constant
   const answer = admitsConstant(other, value)
   if (answer === 'no') return undefined
@@ -147,13 +147,18 @@ function changes({ items, rest }: ArrayLike): boolean {
 /** Whether it is certain that no value has both shapes. */
 export function areDisjoint(one: Shape, other: Shape): boolean {
   if (one.kind === 'any' || other.kind === 'any') return false
-  if (one.kind === 'constant')
-    return other.kind === 'constant' && one.anyCase !== true && other.anyCase !== true
-      ? one.value !== other.value
-      : admitsConstant(other, one.value) === 'no' && one.anyCase !== true
+  if (one.kind === 'constant' && other.kind === 'constant') return areOtherConstants(one, other)
+  if (one.kind === 'constant') return one.anyCase !== true && admitsConstant(other, one.value) === 'no'
   if (other.kind === 'constant') return areDisjoint(other, one)
   if (one.kind === 'object' && other.kind === 'object') return isToldApart(one, other)
   return one.kind !== other.kind
+}
+
+type Constant = Extract<Shape, { kind: 'constant' }>
+
+function areOtherConstants(one: Constant, other: Constant): boolean {
+  if (one.anyCase !== true && other.anyCase !== true) return one.value !== other.value
+  return String(one.value).toLowerCase() !== String(other.value).toLowerCase()
 }
 
 /** Objects are told apart by a field that both ask for, with other values. */
