@@ -199,6 +199,13 @@ const isEven = (text: string): boolean => text.length % 2 === 0
 const Day = z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() })
 const TextNumber = z.codec(z.string(), z.number(), { decode: (text) => Number.parseFloat(text), encode: (value) => String(value) })
 
+/** The same without `catch`: what is sent is nothing that has to be caught. */
+export function withoutCatch<T>(spec: T): T {
+  return JSON.parse(JSON.stringify(spec), (_key, part: Partial<Spec & { kind: 'wrap' }>) =>
+    part?.kind === 'wrap' && part.wrap === 'catch' ? part.of : part,
+  ) as T
+}
+
 /** Builds a schema with zod. A `self` within leads back to the whole. */
 export function build(spec: Spec): z.ZodType {
   const whole: z.ZodType = buildPart(spec, () => whole)
@@ -345,7 +352,15 @@ function wrap(how: Wrap, schema: z.ZodType, of: Spec): z.ZodType {
 /** With a value that the schema takes, or else a default, of which it is not asked. */
 function prefault(schema: z.ZodType, of: Spec): z.ZodType {
   const value = JSON.stringify(of).includes('"self"') ? undefined : sampleSpec(of, FIXED)
-  return value !== undefined && schema.safeParse(value).success ? schema.prefault(() => value as never) : schema.default(null)
+  return value !== undefined && takes(schema, value) ? schema.prefault(() => value as never) : schema.default(null)
+}
+
+function takes(schema: z.ZodType, value: unknown): boolean {
+  try {
+    return schema.safeParse(value).success
+  } catch {
+    return false // an intersection whose sides do not merge
+  }
 }
 
 /** Takes the first of everything. */

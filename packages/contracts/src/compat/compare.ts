@@ -8,7 +8,7 @@ import { failNumber, type NumberAspect, sampleNumbers } from './number.js'
 import { type Flow, LOSS, type Obstacle, type Place, severityOf } from './obstacle.js'
 import type { RuleId } from './rules.js'
 import { sample, sampleArray, sampleShape } from './sample.js'
-import type { Shape } from './shape.js'
+import { REFINE, type Shape } from './shape.js'
 import { failText, sampleTexts, type TextAspect } from './text.js'
 import { admitsShape } from './value.js'
 
@@ -39,13 +39,24 @@ export class Comparison {
     const [outer, depth] = [this.#assumed, this.#depth++]
     this.#assumed = Number.POSITIVE_INFINITY
     put(this.#around, sender, receiver, depth)
-    const found = this.#cover(expand(sender, this.flow.sender).filter(isPresent), expand(receiver, 'receiver').filter(isPresent), place)
+    const covered = this.#cover(expand(sender, this.flow.sender).filter(isPresent), expand(receiver, 'receiver').filter(isPresent), place)
+    const found = this.#nameDiscriminators(covered, sender, receiver, place)
     this.#around.get(sender)?.delete(receiver)
     this.#depth = depth
     // That nothing stands between may be for the sake of a pair that is still open.
     if (found.length > 0 || this.#assumed >= depth) put(this.#known, sender, receiver, found)
     this.#assumed = Math.min(outer, this.#assumed < depth ? this.#assumed : Number.POSITIVE_INFINITY)
     return found
+  }
+
+  /** Where members are told apart by another field, that is all there is to say of them. */
+  #nameDiscriminators(found: Obstacle[], sender: Model, receiver: Model, place: Place): Obstacle[] {
+    const [own, other] = [sender, receiver].map((model) => (model.type === 'union' ? model.discriminator : undefined))
+    const failures = found.filter(({ severity }) => severity === 'failure')
+    if (own === undefined || other === undefined || own === other || failures.length === 0) return found
+    const witnesses = (variant: number) => failures.flatMap((failure) => failure.witnesses(variant))
+    const detail = this.flow.newer === 'sender' ? `${other} to ${own}` : `${own} to ${other}`
+    return [{ rule: 'discriminator-changed', path: place.path, severity: 'failure', detail, witnesses, isCertain: failures.some(({ isCertain }) => isCertain) }]
   }
 
   /** The rule for what the newer version has more of, or less of. */
@@ -146,22 +157,22 @@ export class Comparison {
   #compareTokens(shape: Shape, candidate: Shape, place: Place): Obstacle[] {
     const own = [...shape.tokens]
     const missing = candidate.tokens.filter((token) => {
-      const index = own.indexOf(token)
+      const index = own.findIndex((other) => other.name === token.name && areIdentical(other.of, token.of))
       if (index !== -1) own.splice(index, 1)
       return index === -1
     })
-    const isSeen = !candidate.tokens.includes('refine') || missing.includes('refine') || isSeenAlike(shape, candidate)
-    const changed = isSeen ? [] : [{ ...this.#fail('refined-changed', '', place, () => [], false), severity: 'loss' as const }]
-    const others = [...new Set(missing)].map((token) => ({
-      ...this.#fail(this.#ruleOfToken(token), token.slice(0, 200), place, () => [], false),
-      severity: 'loss' as const,
-    }))
-    return [...changed, ...others]
+    const isSeen = !candidate.tokens.includes(REFINE) || missing.includes(REFINE) || isSeenAlike(shape, candidate)
+    const values = (variant: number) => this.#sampleAround(shape, [candidate], variant)
+    const fail = (rule: RuleId, detail: string) => this.#fail(rule, detail, place, values, isFree(shape))
+    return [
+      ...(isSeen ? [] : [fail('refined-changed', '')]),
+      ...[...new Set(missing.map(({ name }) => name))].map((name) => fail(this.#ruleOfToken(name), name.slice(0, 200))),
+    ]
   }
 
-  #ruleOfToken(token: string): RuleId {
-    if (token === 'refine') return this.rule('refinement-removed', 'refinement-added')
-    return token.startsWith('codec') ? 'codec-changed' : 'undecidable'
+  #ruleOfToken(name: string): RuleId {
+    if (name === REFINE.name) return this.rule('refinement-removed', 'refinement-added')
+    return name.startsWith('codec') ? 'codec-changed' : 'undecidable'
   }
 
   #compareKinds(shape: Shape, candidate: Shape, place: Place): Obstacle[] {

@@ -1,8 +1,7 @@
-import { canonicalJson } from '../fingerprint.js'
 import type { Role } from './answer.js'
 import { areDisjoint, meetAll } from './meet.js'
-import { type Model, sourceOf } from './model.js'
-import { type Field, type ObjectShape, type Omission, optional, type Shape, UNKNOWN, withTokens } from './shape.js'
+import type { Model } from './model.js'
+import { type Field, type ObjectShape, type Omission, optional, REFINE, type Shape, UNKNOWN, withTokens } from './shape.js'
 import { expandTemplate } from './template.js'
 
 const expanded: Record<Role, WeakMap<Model, readonly Shape[]>> = { server: new WeakMap(), client: new WeakMap(), receiver: new WeakMap() }
@@ -18,7 +17,7 @@ export function expand(model: Model, role: Role): readonly Shape[] {
 
 function expandMarked(model: Model, role: Role): readonly Shape[] {
   const { refined = 0, rewritten } = model
-  const tokens = [...Array.from({ length: refined }, () => 'refine'), ...(rewritten === undefined ? [] : [`rewrite ${rewritten}`])]
+  const tokens = [...Array.from({ length: refined }, () => REFINE), ...(rewritten === undefined ? [] : [{ name: `rewrite ${rewritten}` }])]
   return expandType(model, role).map((shape) => withTokens(shape, tokens))
 }
 
@@ -81,9 +80,9 @@ function expandWrapper(model: Model, role: Role): readonly Shape[] {
         ? [...expand(model.of, role), { model, tokens: [], kind: 'any', isCaught: true }, { ...absent, isCaught: true }]
         : expand(model.of, role)
     case 'codec':
-      return expand(model.of, role).map((shape) => (role === 'receiver' && isTotal(shape, model.to) ? shape : withTokens(shape, [`codec ${model.to}`])))
+      return expand(model.of, role).map((shape) => (role !== 'server' && isTotal(shape, model.to) ? shape : withTokens(shape, [{ name: `codec ${model.to}` }])))
     case 'pipe':
-      return expand(model.of, role).map((shape) => withTokens(shape, [`pipe ${model.into}`]))
+      return expand(model.of, role).map((shape) => withTokens(shape, [{ name: 'pipe', of: model }]))
     default:
       return []
   }
@@ -108,12 +107,7 @@ function expandExclusive(model: ModelOf<'union'>, role: Role): readonly Shape[] 
   const isApart = members.every((left, index) =>
     members.slice(index + 1).every((right) => left.every((one) => right.every((other) => areDisjoint(one, other)))),
   )
-  return isApart ? members.flat() : members.flat().map((shape) => withTokens(shape, [`exclusive ${nameOf(model)}`]))
-}
-
-/** A name for what two models must have in common to be taken for the same. */
-export function nameOf(model: Model): string {
-  return canonicalJson(sourceOf(model) ?? model.type)
+  return isApart ? members.flat() : members.flat().map((shape) => withTokens(shape, [{ name: 'exclusive', of: model }]))
 }
 
 const discriminated = new WeakMap<Model, Model>()
@@ -131,8 +125,6 @@ function toObjectShape({ fields, others }: ModelOf<'object'>): ObjectShape {
   return { kind: 'object', fields: new Map(Object.entries(fields).map(([key, model]) => [key, { model, isEntry: false }])), others: others ?? 'dropped' }
 }
 
-const KEYS_REFINED = 'keys'
-
 function expandRecord(model: ModelOf<'record'>): Shape {
   const { keys, values, partial, loose } = model
   const named = keysOf(keys)
@@ -140,9 +132,9 @@ function expandRecord(model: ModelOf<'record'>): Shape {
   if (named !== undefined) {
     const field: Field = partial === true ? { model: optional(values), isEntry: false } : { model: values, isEntry: true }
     const shape: Shape = { ...plain, fields: new Map(named.map((key) => [key, field])), others: loose === true ? UNKNOWN : 'refused' }
-    return keys.type === 'enum' && keys.refined === undefined ? shape : withTokens(shape, keys.type === 'enum' ? [KEYS_REFINED] : [`keys ${nameOf(keys)}`])
+    return keys.type === 'enum' && keys.refined === undefined ? shape : withTokens(shape, [{ name: 'keys', of: keys }])
   }
-  if (loose === true) return { ...plain, fields: new Map(), others: UNKNOWN, tokens: [`loose ${nameOf(model)}`] }
+  if (loose === true) return { ...plain, fields: new Map(), others: UNKNOWN, tokens: [{ name: 'loose', of: model }] }
   const isAny = keys.type === 'string' && Object.keys(keys).every((key) => key === 'type')
   return { ...plain, fields: new Map(), others: values, keys: isAny ? undefined : keys }
 }

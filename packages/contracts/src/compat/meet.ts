@@ -1,7 +1,7 @@
 import { hasChange } from './alike.js'
 import type { Model } from './model.js'
 import { admitsNumber, meetNumbers } from './number.js'
-import { type Field, type ObjectShape, optional, type Shape, withTokens } from './shape.js'
+import { type Field, type ObjectShape, optional, type Shape, type Token } from './shape.js'
 import { admitsText, meetTexts } from './text.js'
 
 // What two models have in common, and whether they have anything.
@@ -10,8 +10,8 @@ type Pair = Extract<Model, { type: 'all' | 'both' }>
 type ObjectLike = Extract<Shape, { kind: 'object' }>
 type ArrayLike = Extract<Shape, { kind: 'array' }>
 
-const UNMERGED = 'merge' // zod puts the two results together, which fails where both sides change a value
-const BOTH_REFUSE = 'strict within' // and refuses a key only where both sides do, if it can tell
+const UNMERGED: Token = { name: 'merge' } // zod puts the two results together, which fails where both sides change a value
+const BOTH_REFUSE: Token = { name: 'strict within' } // and refuses a key only where both sides do, if it can tell
 
 export function meetAll(model: Pair, expand: (part: Model) => readonly Shape[]): readonly Shape[] {
   const [left, right] = model.of
@@ -19,7 +19,11 @@ export function meetAll(model: Pair, expand: (part: Model) => readonly Shape[]):
   return expand(left).flatMap((one) =>
     expand(right).flatMap((other) => {
       const met = meetShapes(one, other, model.type === 'all')
-      return met === undefined ? [] : [withTokens({ ...met, model }, isUnclear ? [BOTH_REFUSE] : [])]
+      if (met === undefined) return []
+      const tokens = [...met.tokens, ...(isUnclear ? [BOTH_REFUSE] : [])].map((token) =>
+        token === UNMERGED || token === BOTH_REFUSE ? { ...token, of: model } : token,
+      )
+      return [{ ...met, model, tokens }]
     }),
   )
 }
@@ -55,7 +59,7 @@ function meetCaught(one: Shape, other: Shape): Shape {
   return { ...shape, isCaught: true, tokens: [...one.tokens, ...other.tokens, UNMERGED] }
 }
 
-function meetConstant(constant: Extract<Shape, { kind: 'constant' }>, other: Shape, tokens: readonly string[]): Shape | undefined {
+function meetConstant(constant: Constant, other: Shape, tokens: readonly Token[]): Shape | undefined {
   const { value } = constant
   const answer = admitsConstant(other, value)
   if (answer === 'no') return undefined
@@ -125,7 +129,7 @@ function meetOthers(one: ObjectShape['others'], other: ObjectShape['others'], is
 }
 
 /** What cannot be told of the intersection of two objects. */
-function clashes(one: ObjectLike, other: ObjectLike): string[] {
+function clashes(one: ObjectLike, other: ObjectLike): Token[] {
   const shared = [...one.fields.keys()].filter((key) => other.fields.has(key) || typeof other.others === 'object')
   const values = [
     ...shared.map((key) => one.fields.get(key)!.model),
@@ -143,13 +147,18 @@ function changes({ items, rest }: ArrayLike): boolean {
 /** Whether it is certain that no value has both shapes. */
 export function areDisjoint(one: Shape, other: Shape): boolean {
   if (one.kind === 'any' || other.kind === 'any') return false
-  if (one.kind === 'constant')
-    return other.kind === 'constant' && one.anyCase !== true && other.anyCase !== true
-      ? one.value !== other.value
-      : admitsConstant(other, one.value) === 'no' && one.anyCase !== true
+  if (one.kind === 'constant' && other.kind === 'constant') return areOtherConstants(one, other)
+  if (one.kind === 'constant') return one.anyCase !== true && admitsConstant(other, one.value) === 'no'
   if (other.kind === 'constant') return areDisjoint(other, one)
   if (one.kind === 'object' && other.kind === 'object') return isToldApart(one, other)
   return one.kind !== other.kind
+}
+
+type Constant = Extract<Shape, { kind: 'constant' }>
+
+function areOtherConstants(one: Constant, other: Constant): boolean {
+  if (one.anyCase !== true && other.anyCase !== true) return one.value !== other.value
+  return String(one.value).toLowerCase() !== String(other.value).toLowerCase()
 }
 
 /** Objects are told apart by a field that both ask for, with other values. */

@@ -162,8 +162,6 @@ export type Model =
   | PipeNode<Model>
   | PairNode<Model, 'all' | 'both'>
 
-const sources = new WeakMap<Model, LockModel>()
-
 /** Follows the refs of a model. */
 export function linkModel(lock: LockModel): Model {
   return link(lock, new Map())
@@ -181,7 +179,6 @@ function link(lock: LockModel, binders: ReadonlyMap<string, Model>): Model {
   for (const [key, child] of Object.entries(lock)) {
     if (CHILD_KEYS.has(key)) copy[key] = key === 'fields' ? mapValues(child, own) : linkChild(child, own)
   }
-  sources.set(model, lock)
   return model
 }
 
@@ -195,9 +192,4 @@ function linkChild(child: unknown, binders: ReadonlyMap<string, Model>): unknown
 
 function mapValues(fields: unknown, binders: ReadonlyMap<string, Model>): unknown {
   return Object.fromEntries(Object.entries(Object(fields)).map(([name, each]) => [name, linkChild(each, binders)]))
-}
-
-/** The lock that a model was linked from, to be named by. */
-export function sourceOf(model: Model): LockModel | undefined {
-  return sources.get(model)
 }

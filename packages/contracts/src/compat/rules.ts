@@ -119,6 +119,13 @@ export const RULES = {
     receives: REFUSED,
     fix: 'Go on accepting it, or use openUnion(discriminator, [...]).',
   },
+  'discriminator-changed': {
+    title: 'the members of a union are told apart by another field',
+    why: 'For the other side the field that it looks at is gone.',
+    sends: REFUSED,
+    receives: REFUSED,
+    fix: 'Give each member both fields until the older versions are out of support.',
+  },
   'union-order': {
     title: 'another member of a union may now take a value',
     why: 'The first member that accepts a value takes it, and drops the fields that it does not name.',

@@ -12,11 +12,17 @@ export type Shape = (
 ) & {
   readonly model: Model
   /** What must also hold and cannot be looked into: refinements, codecs and their like. */
-  readonly tokens: readonly string[]
+  readonly tokens: readonly Token[]
   /** Accepted, and replaced by a value that was not sent. */
   readonly isCaught?: true
   /** Only there for what newer versions may send, and no promise that anybody does. */
   readonly isSpare?: true
+}
+
+/** Something that must also hold and cannot be looked into: the same as another of its name, where it is about the same model. */
+export interface Token {
+  readonly name: string
+  readonly of?: Model
 }
 
 export interface ObjectShape {
@@ -34,11 +40,14 @@ export interface Field {
   readonly isEntry: boolean
 }
 
+/** A function of the application. */
+export const REFINE: Token = { name: 'refine' }
+
 export const UNKNOWN: Model = { type: 'unknown' }
 
 export type Omission = 'no' | 'caught' | 'yes'
 
-export function withTokens(shape: Shape, tokens: readonly string[]): Shape {
+export function withTokens(shape: Shape, tokens: readonly Token[]): Shape {
   return tokens.length === 0 ? shape : { ...shape, tokens: [...shape.tokens, ...tokens] }
 }
 

@@ -1,5 +1,4 @@
-import { canonicalJson } from '../fingerprint.js'
-import { type Model, sourceOf } from './model.js'
+import type { Model } from './model.js'
 import type { Shape } from './shape.js'
 
 type Template = Extract<Model, { type: 'template' }>
@@ -11,7 +10,7 @@ export function expandTemplate(model: Template): readonly Shape[] {
   const texts = model.parts.reduce<string[] | undefined>((heads, part) => append(heads, textsOf(part)), [''])
   if (texts !== undefined) return [...new Set(texts)].map((value) => ({ model, tokens: [], kind: 'constant', value }))
   const sources = model.parts.map(patternOf)
-  if (sources.includes(undefined)) return [{ model, tokens: [`template ${canonicalJson(sourceOf(model))}`], kind: 'string', checks: {} }]
+  if (sources.includes(undefined)) return [{ model, tokens: [{ name: 'template', of: model }], kind: 'string', checks: {} }]
   return [{ model, tokens: [], kind: 'string', checks: { patterns: [{ source: `^${sources.join('')}$`, flags: '' }] } }]
 }
 

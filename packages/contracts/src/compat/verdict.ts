@@ -52,14 +52,17 @@ function findWitness(obstacle: Obstacle, sides: Sides, shows: (value: unknown) =
   return undefined
 }
 
+/** Where the sender's schema is at hand, it is asked; else it may be that a function of the application sends none of these. */
 function maySend(value: unknown, { isCertain }: Obstacle, { flow, sender, senderSchema }: Sides): boolean {
   const answer = admits(sender, value, flow.sender)
-  if (answer === 'no' || (answer === 'maybe' && !isCertain)) return false
-  return senderSchema === undefined || isSent(senderSchema, value, flow.sender)
+  if (answer === 'no') return false
+  return senderSchema === undefined ? answer === 'yes' || isCertain : isSent(senderSchema, value, flow.sender)
 }
 
+/** Where it depends on a function of the application, the receiver's schema is asked, if it is at hand. */
 function isRefused(value: unknown, { receiver, receiverSchema }: Sides): boolean {
-  return admits(receiver, value, 'receiver') === 'no' && (receiverSchema === undefined || !isAccepted(receiverSchema, value))
+  const answer = admits(receiver, value, 'receiver')
+  return receiverSchema === undefined ? answer === 'no' : answer !== 'yes' && !isAccepted(receiverSchema, value)
 }
 
 function isReplaced(value: unknown, { receiver }: Sides): boolean {
