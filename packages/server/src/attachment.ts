@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Server as SocketServer } from 'socket.io'
 import { boundClosing, type Transport } from './transport.js'
+import { tendUpgrades } from './upgrade.js'
 
 const SERVER_EVENTS = ['request', 'upgrade', 'close', 'listening'] as const
 
@@ -36,7 +37,12 @@ export class Attachment {
         'attach: expected a node:http Server. For Express: attach(createServer(app)); for Fastify: attach(app.server); for Koa: attach(createServer(app.callback()))',
       )
     }
-    this.#detach = attachTo(server, `${this.io.path().replace(/\/$/, '')}/`, () => this.io.attach(server))
+    const detach = attachTo(server, `${this.io.path().replace(/\/$/, '')}/`, () => this.io.attach(server))
+    const untend = tendUpgrades(server, this.io.engine)
+    this.#detach = () => {
+      untend()
+      detach()
+    }
     this.io.engine.on('connection', (transport: Transport) => boundClosing(END_MS, transport))
   }
 

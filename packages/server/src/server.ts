@@ -24,7 +24,7 @@ import { checkUserId, checkUserIds, MemoryPresenceStore, PresenceService, type P
 import { toReport } from './report.js'
 import { MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
 import { RoomNames, Rooms } from './rooms.js'
-import { Shortcut } from './shortcut.js'
+import { type Inbound, Shortcut } from './shortcut.js'
 import { atMost, delay, turn } from './time.js'
 import { endUnused, watchBuffer } from './transport.js'
 import { Watching } from './watching.js'
@@ -73,6 +73,7 @@ class Realtime<User extends BaseUser> {
   readonly #dispatcher: Dispatcher<User, Connection<User>>
   readonly #admission: Admission<User>
   readonly #attachment: Attachment
+  readonly #inbound: Inbound<Connection<User>>
   #closing: Promise<void> | undefined
 
   constructor(
@@ -126,6 +127,11 @@ class Realtime<User extends BaseUser> {
     this.#peers = new Peers(this.#namespace, this.#connections, this.#presence, this.#node, (error) => this.#report(error, {}))
     this.#delivery = new Delivery(contract.codec.serverToClient, this.#names, this.#peers)
     this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report)
+    this.#inbound = {
+      maxBytes: this.#limits.payloadBytes,
+      handles: (event) => this.#dispatcher.handles(event),
+      receive: (packet, acknowledge, connection) => this.#receive(packet, acknowledge, connection),
+    }
     const authenticator = toAuthenticator(authenticate)
     this.#revocations = new Revocations(
       options.revocations ?? this.#node?.revocations ?? new MemoryRevocationStore(),
@@ -312,11 +318,7 @@ class Realtime<User extends BaseUser> {
       if (acknowledge !== undefined) packet.pop()
       this.#receive(packet, acknowledge, connection)
     })
-    const shortcut = new Shortcut(socket, {
-      maxBytes: this.#limits.payloadBytes,
-      handles: (event) => this.#dispatcher.handles(event),
-      receive: (packet, id) => this.#receive(packet, id === undefined ? undefined : (reply) => shortcut.acknowledge(id, reply), connection),
-    })
+    const shortcut = new Shortcut(socket, this.#inbound, connection)
     const unwatch = watchBuffer(socket.conn, this.#limits, () => {
       connection.close({ code: 'SLOW_CONSUMER', reason: 'The client does not read what it is sent fast enough', mayReturn: true })
     })
@@ -331,7 +333,7 @@ class Realtime<User extends BaseUser> {
       this.#presence.remove(connection.present)
     })
     const replaced = this.#connections.add(connection)
-    socket.emit('authenticated', connection.session)
+    shortcut.emit('authenticated', connection.session)
     replaced?.close(REPLACED)
     if (connection.replaces) this.#peers.replace(connection)
     connection.open()

@@ -6,7 +6,7 @@ import type { Transport } from './transport.js'
 // the TCP socket and a handler; what crosses the wire is the same. Whatever is not as expected here takes the usual way.
 
 /** Set in the environment, everything takes the usual way: the tests run both. */
-const isOff = process.env['REALTIME_NO_SHORTCUTS'] !== undefined
+export const isOff = process.env['REALTIME_NO_SHORTCUTS'] !== undefined
 
 /** What ws has, as far as it is used here; `_socket` is its own. */
 interface WebSocket {
@@ -31,7 +31,7 @@ const OWN_WATCHERS = 1
 const corked: TcpSocket[] = []
 
 /** What is written to a connection in one turn of the event loop leaves with one system call, which costs more than all else. */
-function cork(tcp: TcpSocket): void {
+export function cork(tcp: TcpSocket): void {
   if (tcp.writableCorked > 0) return
   tcp.cork()
   if (corked.push(tcp) === 1) setImmediate(uncork)
@@ -74,19 +74,18 @@ export function toBytes(packet: string): Buffer {
   return typeof frame === 'string' ? Buffer.from(frame, 'latin1') : frame
 }
 
-/** Takes an event as it came: its name, its arguments, and the number of the acknowledgement where one is waited for. */
-export type Receive = (packet: unknown[], id: number | undefined) => void
-
-export interface InboundOptions {
+/** The SDK's side of a shortcut, one for all sockets. */
+export interface Inbound<Owner> {
   /** What is larger takes the usual way. */
   readonly maxBytes: number
   /** Whether the event is the SDK's; any other takes the usual way. */
   handles(event: unknown): boolean
-  readonly receive: Receive
+  /** Takes an event as it came: its name and arguments, and what answers it where somebody waits. */
+  receive(packet: unknown[], acknowledge: ((reply: unknown) => void) | undefined, owner: Owner): void
 }
 
 /** The short ways from and to one socket. */
-export class Shortcut {
+export class Shortcut<Owner> {
   readonly #conn: Transport
   readonly #prefix: string
   #webSocket: WebSocket | undefined
@@ -95,7 +94,8 @@ export class Shortcut {
 
   constructor(
     private readonly socket: Socket,
-    private readonly inbound: InboundOptions,
+    private readonly inbound: Inbound<Owner>,
+    private readonly owner: Owner,
   ) {
     this.#conn = socket.conn
     this.#prefix = socket.nsp.name === '/' ? '42' : `42${socket.nsp.name},`
@@ -114,8 +114,18 @@ export class Shortcut {
     return true
   }
 
-  /** Answers an event. */
-  acknowledge(id: number, reply: unknown): void {
+  /** Sends an event to this socket alone. */
+  emit(event: string, payload: unknown): void {
+    if (this.socket.listenersAnyOutgoing().length > 0) {
+      this.socket.emit(event, payload)
+      return
+    }
+    const { name } = this.socket.nsp
+    const packet = `2${name === '/' ? '' : `${name},`}${JSON.stringify([event, payload])}`
+    if (!this.send(toFrame(packet))) this.#conn.write(packet)
+  }
+
+  #acknowledge(id: number, reply: unknown): void {
     const { name } = this.socket.nsp
     const packet = `3${name === '/' ? '' : `${name},`}${id}${JSON.stringify([reply])}`
     if (!this.send(toFrame(packet))) this.#conn.write(packet)
@@ -130,14 +140,9 @@ export class Shortcut {
 
   /** Nothing waits in Engine.IO's buffer that a frame would overtake, nobody is closing, and nobody else wants to see what goes out. */
   #isIdle(): boolean {
-    const { readyState, transport, writeBuffer } = this.#conn as unknown as { readyState: string; transport: { writable: boolean }; writeBuffer: unknown[] } // Engine.IO's own
-    return (
-      readyState === 'open' &&
-      transport.writable &&
-      writeBuffer.length === 0 &&
-      this.#webSocket?.readyState === OPEN &&
-      this.#conn.listenerCount('packetCreate') <= OWN_WATCHERS
-    )
+    const { readyState, writeBuffer } = this.#conn as unknown as { readyState: string; writeBuffer: unknown[] } // Engine.IO's own
+    const isAlone = this.#conn.listenerCount('packetCreate') <= OWN_WATCHERS
+    return readyState === 'open' && writeBuffer.length === 0 && this.#webSocket?.readyState === OPEN && isAlone
   }
 
   readonly #enter = (): void => {
@@ -178,7 +183,7 @@ export class Shortcut {
     if (id === false) return false
     const packet = parseArray(text, start)
     if (packet === undefined || !this.inbound.handles(packet[0])) return false
-    process.nextTick(this.inbound.receive, packet, id) // as Socket.IO does: behind what came before
+    process.nextTick(receive<Owner>, this.inbound, packet, id === undefined ? undefined : (reply: unknown) => this.#acknowledge(id, reply), this.owner)
     return true
   }
 
@@ -200,7 +205,12 @@ export class Shortcut {
   }
 }
 
-const shortcuts = new WeakMap<Socket, Shortcut>()
+/** In the next tick, as Socket.IO does: behind what came before. */
+function receive<Owner>(inbound: Inbound<Owner>, packet: unknown[], acknowledge: ((reply: unknown) => void) | undefined, owner: Owner): void {
+  inbound.receive(packet, acknowledge, owner)
+}
+
+const shortcuts = new WeakMap<Socket, Pick<Shortcut<unknown>, 'send'>>()
 
 /** Sends a frame to a socket. @returns whether it is on its way; else it has to be sent as usual. */
 export function sendShort(socket: Socket, frame: Frame): boolean {

@@ -1,0 +1,75 @@
+import { type Server as HttpServer, IncomingMessage } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import { Socket as TcpSocket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Server as SocketServer } from 'socket.io'
+import { cork, isOff } from './shortcut.js'
+import type { Transport } from './transport.js'
+
+type Engine = SocketServer['engine']
+type Upgrade = IncomingMessage & { readonly _query?: Readonly<Record<string, unknown>> }
+
+/**
+ * Looks after WebSockets as they open: what is written to one in a turn leaves at once, its handshake too, and its request is let go.
+ * @returns a function that ends it.
+ */
+export function tendUpgrades(server: HttpServer | HttpsServer, engine: Engine): () => void {
+  if (isOff) return () => {}
+  const before = new WeakMap<IncomingMessage, readonly unknown[]>()
+  const remember = (request: IncomingMessage, tcp: Duplex): void => void before.set(request, tcp.rawListeners('close'))
+  // Refused are only requests before this.
+  const accept = (_headers: unknown, request: Upgrade): void => {
+    const listeners = before.get(request)
+    if (listeners === undefined || request._query?.['EIO'] !== '4') return
+    cork(request.socket)
+    if (!hasMiddleware(engine)) forgetResponse(request, listeners)
+  }
+  server.prependListener('upgrade', remember)
+  engine.on('headers', accept)
+  engine.on('connection', tend)
+  return () => {
+    server.off('upgrade', remember)
+    engine.off('headers', accept)
+    engine.off('connection', tend)
+  }
+}
+
+function tend(transport: Transport): void {
+  if (transport.transport.name === 'websocket') {
+    transport.request = toFacts(transport.request)
+    transport.on('flush', corkRequest)
+  } else {
+    transport.once('upgrade', () => {
+      transport.request = toFacts(transport.request)
+    })
+  }
+}
+
+function corkRequest(this: Transport): void {
+  cork(this.request.socket)
+}
+
+/** Engine.IO's response to an upgrade listens to the end of the socket, and so keeps the request for as long as that lives. */
+function forgetResponse({ socket }: IncomingMessage, before: readonly unknown[]): void {
+  const added = socket.rawListeners('close').filter((listener) => !before.includes(listener))
+  if (added.length === 1) socket.off('close', (added[0] as { listener?: () => void }).listener ?? noop)
+}
+
+/** Middleware of the application may wait for the end of the response. */
+function hasMiddleware(engine: Engine): boolean {
+  const middlewares: unknown = Reflect.get(engine, 'middlewares')
+  return !Array.isArray(middlewares) || middlewares.length > 0
+}
+
+// What every request has, and what Engine.IO adds.
+const USUAL: ReadonlySet<string> = new Set([...Object.keys(new IncomingMessage(new TcpSocket())), 'res', 'websocket'])
+
+/** What is asked of a request once it is over, and what middleware has put there: the rest of it takes ten times as much memory. */
+function toFacts(request: IncomingMessage): IncomingMessage {
+  const { headers, url, method, httpVersion, socket } = request
+  const added = Object.entries(request).filter(([key]) => !key.startsWith('_') && !USUAL.has(key))
+  const facts = { ...Object.fromEntries(added), headers, url, method, httpVersion, socket, connection: socket, _query: Reflect.get(request, '_query') }
+  return facts as unknown as IncomingMessage // as much of it as Socket.IO uses
+}
+
+function noop(): void {}
