@@ -152,6 +152,9 @@ function compareAnswers(older: Version, newer: Version, direction: Direction, ev
   if (answering.reply === undefined && flow.sender === 'client') {
     return [makeFinding(part, flow.newer === 'sender' ? 'reply-removed' : 'reply-added', { verdict: 'breaking' })]
   }
+  if (answering.reply === undefined && asking.reply === null) {
+    return [makeFinding(part, flow.newer === 'sender' ? 'reply-removed' : 'reply-added', { verdict: 'safe' })]
+  }
   const side = (version: Version, lock: EventLock): Side => ({ model: lock.reply, schema: definitionOf(version.contract, direction, event)?.reply })
   return [...compareValue(part, side(sender, answering), side(receiver, asking), rules), ...compareErrors(sender, receiver, direction, event, flow)]
 }

@@ -1,6 +1,6 @@
 import type { Role } from './answer.js'
 import { expand, omission } from './expand.js'
-import type { Model, NumberChecks, TextChecks } from './model.js'
+import type { Model, NumberChecks } from './model.js'
 import { sampleNumbers } from './number.js'
 import type { Field, ObjectShape, Shape } from './shape.js'
 import { sampleTexts } from './text.js'
@@ -44,7 +44,7 @@ export function sampleShape(shape: Shape, role: Role, variant: number, depth = 0
     case 'number':
       return pick(numbersOf(shape.checks), variant)
     case 'string':
-      return pick(textsOf(shape.checks, role), variant)
+      return pick(sampleTexts(shape.checks, [], role), variant)
     case 'any':
       return pick(ANYTHING, variant)
     case 'array':
@@ -65,14 +65,6 @@ const numbers = new WeakMap<NumberChecks, number[]>()
 function numbersOf(checks: NumberChecks): number[] {
   const known = numbers.get(checks) ?? sampleNumbers(checks, [])
   numbers.set(checks, known)
-  return known
-}
-
-const texts = { server: new WeakMap<TextChecks, string[]>(), client: new WeakMap<TextChecks, string[]>(), receiver: new WeakMap<TextChecks, string[]>() }
-
-function textsOf(checks: TextChecks, role: Role): string[] {
-  const known = texts[role].get(checks) ?? sampleTexts(checks, [], role)
-  texts[role].set(checks, known)
   return known
 }
 

@@ -1,3 +1,4 @@
+import { canonicalJson } from '../fingerprint.js'
 import { type Answer, all, type Role, toAnswer } from './answer.js'
 import { rewriteText } from './checks.js'
 import { hasFormat, isWithin, lengthsOf, samplesOf } from './formats.js'
@@ -127,20 +128,35 @@ export function meetTexts(left: TextChecks, right: TextChecks): TextChecks | und
 
 const PLAIN = ['text', 'a', '', 'A', '0', ' a ', 'other', '1.5', 'true', '\u00e9']
 
-/** Texts that the sender may send, those first that show where the others end. */
-export function sampleTexts(sender: TextChecks, others: readonly TextChecks[], role: Role): string[] {
+const sampled = new Map<string, readonly string[]>()
+
+/** Texts that the sender may send, those first that show where the others end. The same checks are met again and again. */
+export function sampleTexts(sender: TextChecks, others: readonly TextChecks[], role: Role): readonly string[] {
+  const key = canonicalJson([role, sender, others])
+  const known = sampled.get(key) ?? drawTexts(sender, others, role)
+  sampled.set(key, known)
+  return known
+}
+
+const ENOUGH = 4
+
+function drawTexts(sender: TextChecks, others: readonly TextChecks[], role: Role): readonly string[] {
   const own = { ...sender, ...sender.after }
   const hints = [...others, ...others.flatMap(({ after }) => after ?? []), own]
+  const formatted = hints.flatMap(({ formats = [] }) => formats.flatMap(samplesOf))
+  const usual = keepSent([...PLAIN, ...formatted], sender, role)
+  if (others.length === 0 && usual.length >= ENOUGH) return usual
   const bounds = hints.flatMap(({ min, max }) => [min, max]).filter((bound) => bound !== undefined && bound <= LONGEST * 5)
   const lengths = bounds.flatMap((bound) => [bound! - 1, bound!, bound! + 1]).filter((length) => length >= 0)
-  const seeds = [
-    ...sampleDifferences(own, hints),
-    ...hints.flatMap(({ formats = [] }) => formats.flatMap(samplesOf)),
-    ...others.flatMap(({ except = [] }) => except),
-  ]
+  const seeds = [...sampleDifferences(own, hints), ...formatted, ...others.flatMap(({ except = [] }) => except)]
   const composed = [...seeds, ...PLAIN].map((seed) => compose(own, seed))
   const padded = [...composed.slice(0, 12), compose(own, '')].flatMap((text) => lengths.flatMap((length) => pad(own, text, length)))
-  const found = [...new Set([...seeds, ...PLAIN, ...composed, ...padded])].map((text) => ({ text, answer: admitsText(sender, text, role) }))
+  return keepSent([...(others.length === 0 ? PLAIN : []), ...seeds, ...PLAIN, ...composed, ...padded], sender, role)
+}
+
+/** Those that the checks let through, the certain ones first. */
+function keepSent(texts: readonly string[], checks: TextChecks, role: Role): string[] {
+  const found = [...new Set(texts)].map((text) => ({ text, answer: admitsText(checks, text, role) }))
   return (['yes', 'maybe'] as const).flatMap((wanted) => found.filter(({ answer }) => answer === wanted).map(({ text }) => text))
 }
 
