@@ -1,10 +1,13 @@
 import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Page as BuiltPage } from '../../examples/notifications/src/page.js'
 import { INSTALL_MS } from '../programs.js'
 import { launchChromium } from './chromium.js'
 import { buildExample, type OpenPage, openPage, seen, startExampleApp } from './page.js'
+
+// A browser with three clients, on a machine that may be busy with other tests.
+vi.setConfig({ testTimeout: 120_000 })
 
 let browser: Browser
 let built: BuiltPage

@@ -1,10 +1,13 @@
 import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { close } from '../../examples/notifications/src/app.js'
 import type { Page as BuiltPage } from '../../examples/notifications/src/page.js'
 import { INSTALL_MS } from '../programs.js'
 import { launchChromium } from './chromium.js'
 import { allConnected, buildExample, type DeviceName, type OpenPage, openPage, seen, startExampleApp } from './page.js'
+
+// A browser with three clients, on a machine that may be busy with other tests.
+vi.setConfig({ testTimeout: 120_000 })
 
 let browser: Browser
 let built: BuiltPage

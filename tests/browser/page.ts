@@ -29,7 +29,7 @@ export interface Example {
 export async function startExampleApp(built: BuiltPage, port = 0): Promise<Example> {
   const mails: Array<readonly [string, StoredNotification]> = []
   const fallback = { name: 'e-mail', deliver: async (userId: string, notification: StoredNotification) => void mails.push([userId, notification]) }
-  const app = createApp({ path: PATH, cors: {}, jwt: { secret: SECRET, issuer: false, audience: false } }, fallback, built)
+  const app = createApp({ path: PATH, cors: {}, jwt: { secret: SECRET, issuer: false, audience: false } }, fallback, () => built)
   const taken = await listen(app.server, port, '127.0.0.1')
   onTestFinished(() => close(app))
   const url = `http://localhost:${taken}`
@@ -66,6 +66,7 @@ export interface OpenPage {
 export async function openPage(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<OpenPage> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options })
   onTestFinished(() => context.close())
+  context.setDefaultTimeout(60_000) // the machine may be busy
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()))

@@ -14,7 +14,7 @@ import { Service } from './service.js'
 export type App = ReturnType<typeof createApp>
 
 /** The application: Express with the page and an HTTP interface, stores of its own, and the realtime server between them and the browsers. */
-export function createApp({ path, cors, jwt: token }: Omit<EnvironmentOptions, 'port'>, fallback: Fallback, page: Page | Promise<Page>) {
+export function createApp({ path, cors, jwt: token }: Omit<EnvironmentOptions, 'port'>, fallback: Fallback, page: () => Page | Promise<Page>) {
   const app = express()
   const server = createServer(app)
   const inbox = new Inbox()
@@ -24,7 +24,7 @@ export function createApp({ path, cors, jwt: token }: Omit<EnvironmentOptions, '
     path,
     cors: withOwnPage(cors, server),
     authenticate: jwt(token),
-    rooms: { group: { authorize: ({ user, id }) => GROUPS[id]?.includes(user.userId) === true, members: 'visible' } },
+    rooms: { group: { authorize: ({ user, id }) => GROUPS.get(id)?.includes(user.userId) === true, members: 'visible' } },
     presence: { visible: ({ userId }) => progress.has(userId) },
   })
   const parts = { realtime, inbox, progress, fallback }
@@ -34,7 +34,7 @@ export function createApp({ path, cors, jwt: token }: Omit<EnvironmentOptions, '
 
   app.disable('x-powered-by')
   app.use('/api', createApi(service, parts, token))
-  app.use(async (request, response, next) => servePage(await page)(request, response, next))
+  app.use(async (request, response, next) => servePage(await page())(request, response, next))
   return { realtime, server, service }
 }
 

@@ -8,7 +8,7 @@ export const PEOPLE = [
 ] as const
 
 /** Who may join which group. */
-export const GROUPS: Readonly<Record<string, readonly string[]>> = { 'mission-control': ['ada', 'grace', 'margaret'] }
+export const GROUPS: ReadonlyMap<string, readonly string[]> = new Map([['mission-control', ['ada', 'grace', 'margaret']]])
 
 export const RANKS = ['Bronze', 'Silver', 'Gold', 'Platinum'] as const
 export type Rank = (typeof RANKS)[number]
