@@ -208,7 +208,8 @@ describe('between nodes', () => {
 
   test('a user is disconnected, and what was revoked is, on every node within half a second', async () => {
     const [a, b] = await startPair()
-    const [ada, eve] = [b.stock({ token: await signToken('ada') }), b.stock({ token: await signToken('eve') })]
+    const tokens = await Promise.all(['ada', 'eve'].map((userId) => signToken(userId)))
+    const [ada, eve] = [b.stock({ token: tokens[0] }), b.stock({ token: tokens[1] })]
     await Promise.all([heard(ada, 'authenticated'), heard(eve, 'authenticated')])
     const startMs = performance.now()
     const notices = Promise.all([heard(ada, '$disconnect'), heard(eve, '$disconnect')])

@@ -20,7 +20,8 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   test('a revoked user is closed on every device, and the token lets nobody in again', async () => {
     const server = await startServer({}, transport)
     const token = await tokenOf('ada')
-    const [phone, laptop, other] = [server.stock({ token }), server.stock({ token }), server.stock({ token: await tokenOf('eve') })]
+    const eve = await tokenOf('eve')
+    const [phone, laptop, other] = [server.stock({ token }), server.stock({ token }), server.stock({ token: eve })]
     await Promise.all([phone, laptop, other].map((socket) => heard(socket, 'authenticated')))
     const notices = Promise.all([heard(phone, '$disconnect'), heard(laptop, '$disconnect')])
     await server.realtime.revoke({ userId: 'ada' })
