@@ -36,11 +36,13 @@ export function tendUpgrades(server: HttpServer | HttpsServer, engine: Engine): 
 
 function tend(transport: Transport): void {
   if (transport.transport.name === 'websocket') {
-    transport.request = toFacts(transport.request)
+    transport.request = toFacts(transport.request, transport.request.socket)
     transport.on('flush', corkRequest)
   } else {
     transport.once('upgrade', () => {
-      transport.request = toFacts(transport.request)
+      const { request } = transport
+      const { remoteAddress, encrypted } = request.socket as TcpSocket & { readonly encrypted?: true }
+      transport.request = toFacts(request, { remoteAddress, encrypted }) // its socket is not the WebSocket's
     })
   }
 }
@@ -62,13 +64,13 @@ function hasMiddleware(engine: Engine): boolean {
 }
 
 // What every request has, and what Engine.IO adds.
-const USUAL: ReadonlySet<string> = new Set([...Object.keys(new IncomingMessage(new TcpSocket())), 'res', 'websocket'])
+const USUAL: ReadonlySet<string> = new Set([...Object.keys(new IncomingMessage(new TcpSocket())), 'res', 'websocket', 'cleanup'])
 
 /** What is asked of a request once it is over, and what middleware has put there: the rest of it takes ten times as much memory. */
-function toFacts(request: IncomingMessage): IncomingMessage {
-  const { headers, url, method, httpVersion, socket } = request
-  const added = Object.entries(request).filter(([key]) => !key.startsWith('_') && !USUAL.has(key))
-  const facts = { ...Object.fromEntries(added), headers, url, method, httpVersion, socket, connection: socket, _query: Reflect.get(request, '_query') }
+function toFacts(request: IncomingMessage, socket: object): IncomingMessage {
+  const { headers, url, method, httpVersion } = request
+  const facts: Record<string, unknown> = { headers, url, method, httpVersion, socket, connection: socket, _query: Reflect.get(request, '_query') }
+  for (const key of Object.keys(request)) if (!USUAL.has(key) && !key.startsWith('_')) facts[key] = Reflect.get(request, key)
   return facts as unknown as IncomingMessage // as much of it as Socket.IO uses
 }
 
