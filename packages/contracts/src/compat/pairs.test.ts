@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { defineContract, openEnum, openUnion } from '../index.js'
-import { compareContracts, formatLock, RULES, type RuleId, readLock, toLock, type Verdict } from './index.js'
+import { compareContracts, type Effect, formatLock, RULES, type RuleId, readLock, toLock, type Verdict } from './index.js'
 import { isAccepted, isSent } from './verdict.js'
 
 // One row for each cell of the rule table. A schema goes four ways: as a payload from the server and from clients, and as an answer from
@@ -31,6 +31,7 @@ function field(rule: RuleId | undefined, name: string, before: z.ZodType, after:
 
 const Day = z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() })
 const Count = z.codec(z.string(), z.number(), { decode: (text) => Number(text), encode: (value) => String(value) })
+const Flag = z.codec(z.string(), z.boolean(), { decode: (text) => text === '1', encode: (value) => (value ? '1' : '0') })
 const isEven = (text: string) => text.length % 2 === 0
 const Id = z.object({ id: z.string() })
 const circle = z.object({ type: z.literal('circle'), radius: z.number() })
@@ -356,6 +357,17 @@ const ROWS: readonly Row[] = [
     'safe',
     'risky',
   ),
+  field('codec-changed', 'a text is decoded to a flag', z.string(), Flag, 'safe', 'risky'),
+  field('codec-changed', 'a flag is left a text', Flag, z.string(), 'risky', 'safe'),
+  field(
+    'meaning-changed',
+    'the word that is sent stands for the other',
+    z.stringbool({ truthy: ['yes'], falsy: ['no', 'off'] }),
+    z.stringbool({ truthy: ['off', 'yes'], falsy: ['no'] }),
+    'risky',
+    'risky',
+  ),
+  field('undecidable', 'a pipe goes into another', z.string().pipe(z.string().max(80)), z.string().pipe(z.string().max(90)), 'risky', 'risky'),
   field(undefined, 'a catch is added', z.string(), z.string().catch('x'), 'safe', 'safe'),
   field(undefined, 'a catch is removed', z.string().catch('x').optional(), z.string().optional(), 'safe', 'safe'),
   field(undefined, 'a value is branded', z.string(), z.string().brand('Id'), 'safe', 'safe'),
@@ -457,6 +469,39 @@ test.each(
     .findings.filter(({ verdict }) => verdict !== 'safe')
     .map((finding) => finding.rule)
   expect(rules).toContain(rule)
+})
+
+/** What a rule's cell says may come of it. */
+function allowed({ verdict, unless = '' }: Effect): Verdict[] {
+  return [verdict, ...(['safe', 'risky', 'breaking'] as const).filter((each) => unless.includes(each))]
+}
+
+describe('the rule table', () => {
+  const found = ROWS.flatMap((each) => {
+    const [before, after] = contractsOf(each, 'payload')
+    return compareContracts(before!, after!).findings.map((finding) => ({
+      ...finding,
+      name: each.name,
+      cell: finding.flow === 'serverToClient' ? ('sends' as const) : ('receives' as const),
+    }))
+  })
+  const aboutValues = Object.keys(RULES).slice(0, Object.keys(RULES).indexOf('payload-added')) as RuleId[]
+
+  test('says what comes of every pair', () => {
+    for (const { name, rule, verdict, cell, message } of found) {
+      // What cannot be decided is risky, whatever the rule.
+      if (!message.includes('cannot tell')) expect(allowed(RULES[rule][cell]), `${name}: ${rule}, ${cell}`).toContain(verdict)
+    }
+  })
+
+  test.each(aboutValues)('has a pair for each cell of %s', (rule) => {
+    for (const cell of ['sends', 'receives'] as const) {
+      const { verdict } = RULES[rule][cell] as Effect
+      const verdicts = found.filter((finding) => finding.rule === rule && finding.cell === cell).map((finding) => finding.verdict)
+      // Nothing is said of what is safe, but for fields and values that come or go.
+      if (verdict !== 'safe') expect(verdicts, cell).toContain(verdict)
+    }
+  })
 })
 
 test('there are at least 120 pairs, and each rule about values is met', () => {

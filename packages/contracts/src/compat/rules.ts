@@ -28,6 +28,7 @@ const SAFE = effect('safe')
 const RISKY = effect('risky')
 const BREAKING = effect('breaking')
 const CAUGHT = 'risky where the receiver has a `catch`'
+const SHOWN = effect('risky', 'breaking where zod shows a value that is refused')
 const REFUSED = effect('breaking', CAUGHT)
 
 const GROW = 'Add a new event or an optional field that carries it, and emit both until the older versions are out of support.'
@@ -214,28 +215,28 @@ export const RULES = {
     title: 'a refinement was added',
     why: 'What a function refuses cannot be told from the contract. One that is replaced by another is not noticed.',
     sends: SAFE,
-    receives: RISKY,
+    receives: SHOWN,
     fix: 'Check it in the handler, and declare an error for it; or say it with a check of zod.',
   },
   'refinement-removed': {
     title: 'a refinement was removed',
     why: 'Older receivers may refuse what it refused; that cannot be told from the contract.',
-    sends: RISKY,
+    sends: SHOWN,
     receives: SAFE,
     fix: ACCEPT_FIRST,
   },
   'refined-changed': {
     title: 'what a refinement looks at was changed',
     why: 'A field that is dropped, or one that a default fills in, is part of what the function is given; what it says to that cannot be told from the contract.',
-    sends: RISKY,
-    receives: RISKY,
+    sends: SHOWN,
+    receives: SHOWN,
     fix: 'Refine the fields that belong together in an object of their own, or acknowledge the change.',
   },
   'codec-changed': {
     title: 'a codec was added or makes another kind of value',
     why: 'What its decode refuses cannot be told from the contract. From a date or a datetime to a Date it refuses nothing.',
-    sends: RISKY,
-    receives: RISKY,
+    sends: SHOWN,
+    receives: SHOWN,
     fix: 'Let the input side of the codec say all that it refuses, and acknowledge the change.',
   },
   'meaning-changed': {
@@ -262,8 +263,8 @@ export const RULES = {
   undecidable: {
     title: 'a part was changed that cannot be compared',
     why: 'A pipe, a rewriting of texts, an exclusive union or a merged intersection does more than a contract can tell.',
-    sends: RISKY,
-    receives: RISKY,
+    sends: SHOWN,
+    receives: SHOWN,
     fix: 'Say it with the schemas that can be compared, or try it with messages of the older version and acknowledge the change.',
   },
   'payload-added': {
