@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-export const BUMPS = ['none', 'patch', 'minor', 'major'] as const
+const BUMPS = ['none', 'patch', 'minor', 'major'] as const
 export type Bump = (typeof BUMPS)[number]
 
 /** The nearest folder of changesets, from the package upwards. */

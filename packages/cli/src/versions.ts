@@ -7,7 +7,7 @@ import type { Settings } from './settings.js'
 import { UsageError } from './usage.js'
 
 /** @throws UsageError for a file that is none, or no lock. */
-export function readLockFile(file: string): ContractLock {
+function readLockFile(file: string): ContractLock {
   if (!existsSync(file)) throw new UsageError(`There is no ${file}; "realtime lock" writes the lock of a contract, "realtime release" that of a version`)
   return parseLock(readFileSync(file, 'utf8'), file)
 }

@@ -49,7 +49,7 @@ export function toAsyncApi(document: ContractDocument, { host = 'localhost:3000'
   }
 }
 
-export function operationId({ direction, id }: EventDocument): string {
+function operationId({ direction, id }: EventDocument): string {
   return `${direction === 'serverToClient' ? 'send' : 'receive'}.${id}`
 }
 
