@@ -144,7 +144,7 @@ export class Peers<User extends BaseUser> {
   }
 
   async #moveOne(connection: Connection<User>, kind: 'join' | 'leave', room: string): Promise<void> {
-    if (!connection.isPresent) connection.moved.add(room)
+    if (!connection.isPresent) connection.moved = new Set(connection.moved).add(room)
     if (kind === 'leave') {
       await connection.leaveAs(room)
       this.presence.exit(room, connection.present)

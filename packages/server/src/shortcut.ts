@@ -87,7 +87,8 @@ export class Shortcut<Owner> {
   readonly #prefix: string
   #webSocket: WebSocket | undefined
   #tcp: TcpSocket | undefined
-  #restore: () => void = noop
+  #listener: MessageListener | undefined
+  #usual: MessageListener | undefined
 
   constructor(
     private readonly socket: Socket,
@@ -98,7 +99,7 @@ export class Shortcut<Owner> {
     this.#prefix = socket.nsp.name === '/' ? '42' : `42${socket.nsp.name},`
     shortcuts.set(socket, this)
     this.#enter()
-    this.#conn.on('upgrade', this.#enter)
+    if (this.#webSocket === undefined) this.#conn.once('upgrade', () => this.#enter())
   }
 
   /** @returns whether it is on its way; else it has to be sent as usual. */
@@ -129,7 +130,6 @@ export class Shortcut<Owner> {
   }
 
   close(): void {
-    this.#conn.off('upgrade', this.#enter)
     shortcuts.delete(this.socket)
     this.#tcp = undefined
     this.#restore()
@@ -141,11 +141,19 @@ export class Shortcut<Owner> {
     return readyState === 'open' && writeBuffer.length === 0 && this.#webSocket?.readyState === OPEN
   }
 
-  readonly #enter = (): void => {
+  #enter(): void {
     const { transport, writeBuffer } = this.#conn as unknown as { transport: { name: string; socket?: WebSocket }; writeBuffer: unknown } // Engine.IO's own
     const webSocket = transport.name === 'websocket' ? transport.socket : undefined
     const tcp = webSocket?._socket
-    if (isOff || webSocket === undefined || webSocket.extensions !== '' || !Array.isArray(writeBuffer) || typeof tcp?.cork !== 'function') return
+    if (
+      isOff ||
+      !shortcuts.has(this.socket) ||
+      webSocket === undefined ||
+      webSocket.extensions !== '' ||
+      !Array.isArray(writeBuffer) ||
+      typeof tcp?.cork !== 'function'
+    )
+      return
     this.#webSocket = webSocket
     this.#tcp = tcp
     this.#takeMessages(webSocket)
@@ -154,7 +162,7 @@ export class Shortcut<Owner> {
   #takeMessages(webSocket: WebSocket): void {
     const [usual, ...others] = webSocket.listeners('message') as MessageListener[] // ws says so
     if (usual === undefined || others.length > 0) return
-    const listener = (data: Buffer, isBinary: boolean): void => {
+    const listener: MessageListener = (data, isBinary) => {
       // Between a packet and its attachments nothing else may come, and how many there are only the usual way knows: it stays.
       if (isBinary || holdsAttachments(data)) this.#restore()
       else if (this.#take(data)) return
@@ -162,11 +170,16 @@ export class Shortcut<Owner> {
     }
     webSocket.off('message', usual)
     webSocket.on('message', listener)
-    this.#restore = () => {
-      if (!webSocket.listeners('message').includes(listener)) return
-      webSocket.off('message', listener)
-      webSocket.on('message', usual)
-    }
+    this.#usual = usual
+    this.#listener = listener
+  }
+
+  #restore(): void {
+    const [webSocket, listener, usual] = [this.#webSocket, this.#listener, this.#usual]
+    this.#listener = undefined
+    if (webSocket === undefined || listener === undefined || usual === undefined || !webSocket.listeners('message').includes(listener)) return
+    webSocket.off('message', listener)
+    webSocket.on('message', usual)
   }
 
   /** @returns whether it was an event that is the SDK's alone. */
@@ -242,5 +255,3 @@ function parseArray(text: string, start: number): unknown[] | undefined {
     return undefined // what is wrong with it is said on the usual way
   }
 }
-
-function noop(): void {}
