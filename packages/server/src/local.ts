@@ -6,12 +6,15 @@ import { type Frame, sendShort, toBytes } from './shortcut.js'
 export interface EncodedEvent {
   readonly event: string
   readonly args: readonly unknown[]
+  /** The name and the arguments, as one list. */
+  readonly json: string
   /** As Socket.IO writes it. */
   readonly packet: string
 }
 
 export function encodeEvent({ name }: Namespace, event: string, args: readonly unknown[]): EncodedEvent {
-  return { event, args, packet: `2${name === '/' ? '' : `${name},`}${JSON.stringify([event, ...args])}` }
+  const json = JSON.stringify([event, ...args])
+  return { event, args, json, packet: `2${name === '/' ? '' : `${name},`}${json}` }
 }
 
 /** Sends an event to those of the audience that are connected to this process, to each once. */

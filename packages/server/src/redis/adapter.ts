@@ -1,8 +1,9 @@
 import type { Namespace } from 'socket.io'
 import { type BroadcastOptions, ClusterAdapter, type ClusterMessage, type ClusterResponse, MessageType, type Room, type SocketId } from 'socket.io-adapter'
 import type { Audience, Perform } from '../cluster.js'
+import { encodeEvent, sendLocally } from '../local.js'
 import type { RedisBus } from './bus.js'
-import { type Channels, decode, encode, hasChannel, toPublications } from './message.js'
+import { type Channels, decode, encode, hasChannel, isJson, toBroadcast, toEvent, toPublications } from './message.js'
 import { Questions } from './questions.js'
 
 /**
@@ -36,6 +37,11 @@ export class RedisAdapter extends ClusterAdapter {
   /** Has the other nodes that hear of the audience do something. @throws RealtimeError `UNAVAILABLE` */
   ask(audience: Audience, task: unknown, timeoutMs: number, tell: (answer: unknown) => void): Promise<void> {
     return this.#questions.ask(audience, task, timeoutMs, tell)
+  }
+
+  /** Sends an event to those of the audience that other nodes have. */
+  forward(audience: Audience, json: string): void {
+    for (const { channel, message } of toBroadcast(audience, json, this.uid, this.nsp.name, this.channels)) void this.bus.publish(channel, message)
   }
 
   /** Does what other nodes ask for. */
@@ -98,7 +104,12 @@ export class RedisAdapter extends ClusterAdapter {
 
   #hear(raw: Buffer): void {
     const message = decode(raw)
-    if (!this.#questions.receive(message, this.#perform)) this.onMessage(message as ClusterMessage) // only nodes publish here
+    if (this.#questions.receive(message, this.#perform)) return
+    const { uid } = message as ClusterMessage // only nodes publish here
+    if (uid === this.uid) return
+    const event = isJson(raw) ? toEvent(message) : undefined
+    if (event === undefined) this.onMessage(message as ClusterMessage)
+    else sendLocally(this.nsp, event.audience, encodeEvent(this.nsp, event.data[0], event.data.slice(1)))
   }
 }
 

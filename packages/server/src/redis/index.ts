@@ -5,7 +5,7 @@ import { RedisAdapter } from './adapter.js'
 import { RedisBus } from './bus.js'
 import type { RedisConnection } from './connection.js'
 import { connectIoredis } from './ioredis.js'
-import { Channels, decode, toBroadcast } from './message.js'
+import { Channels, decode, EMITTER_UID, toBroadcast } from './message.js'
 import { connectNodeRedis, type NodeRedisClient } from './node-redis.js'
 import { RedisPresenceStore } from './presence.js'
 import { Questions } from './questions.js'
@@ -56,6 +56,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
           return bus.isUp && presence.isUp
         },
         onUp: (listener) => bus.onUp(listener),
+        forward: (audience, json) => own?.forward(audience, json),
         start(perform) {
           own?.answer(perform)
           presence.start()
@@ -81,7 +82,8 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
         },
         ask: (audience, task, timeoutMs, tell) => questions.ask(audience, task, timeoutMs, tell),
         emit(audience, event, args) {
-          for (const { channel, message } of toBroadcast(audience, event, args, context.namespace, channels)) void bus.publish(channel, message)
+          const json = JSON.stringify([event, ...args])
+          for (const { channel, message } of toBroadcast(audience, json, EMITTER_UID, context.namespace, channels)) void bus.publish(channel, message)
         },
         async close() {
           await presence.close()

@@ -93,24 +93,38 @@ export function toPublications(message: ClusterMessage, channels: Channels): Arr
   }))
 }
 
-const EMITTER_UID = 'emitter' // of no node: every node takes what it says
+export const EMITTER_UID = 'emitter' // of no node: every node takes what it says
 const EVENT = 2 // the type of an event's packet in Socket.IO's protocol
 
-/** What a process without sockets has to publish to reach those of all nodes. */
+/** What has to be published for an event to reach the sockets of other nodes. @param json the event's name and its arguments, as a list. */
 export function toBroadcast(
   { rooms, except }: Audience,
-  event: string,
-  args: readonly unknown[],
+  json: string,
+  uid: string,
   namespace: string,
   channels: Channels,
-): Array<{ channel: string; message: string | Buffer }> {
-  const packet = { type: EVENT, data: [event, ...args] }
-  const opts = { rooms: [...rooms], except: [...except], flags: {} }
-  const message: ClusterMessage = { uid: EMITTER_UID, nsp: namespace, type: MessageType.BROADCAST, data: { packet, opts } }
-  return toPublications(message, channels).map((publication) => ({ channel: publication.channel, message: encode(publication.message) }))
+): Array<{ channel: string; message: string }> {
+  const head = JSON.stringify({ uid, nsp: namespace, type: MessageType.BROADCAST }).slice(0, -1)
+  return toParts(rooms, except).map((part) => ({
+    channel: part.channel === undefined ? channels.all : channels.ofRoom(part.channel),
+    message: `${head},"data":{"packet":{"type":${EVENT},"data":${json}},"opts":${JSON.stringify({ rooms: part.rooms, except: part.except, flags: {} })}}}`,
+  }))
+}
+
+/** An event that came from another node as JSON, which no flag makes special; `undefined` for any other message. */
+export function toEvent(message: unknown): { readonly audience: Audience; readonly data: readonly [string, ...unknown[]] } | undefined {
+  const broadcast = message as Extract<ClusterMessage, { type: MessageType.BROADCAST }> // only nodes publish; looked at before it is believed
+  if (broadcast.type !== MessageType.BROADCAST || broadcast.data.requestId !== undefined) return undefined
+  const { packet, opts } = broadcast.data as unknown as { packet: { data: [string, ...unknown[]] }; opts: Audience & { flags?: object } } // Socket.IO types it less
+  return Object.keys(opts.flags ?? {}).length === 0 ? { audience: { rooms: opts.rooms, except: opts.except ?? [] }, data: packet.data } : undefined
 }
 
 const FIRST_OF_JSON = 0x7b // {
+
+/** Whether a message is JSON, and so holds no bytes. */
+export function isJson(raw: Buffer): boolean {
+  return raw[0] === FIRST_OF_JSON
+}
 
 /** JSON, unless an application beside the SDK sends bytes. */
 export function encode(message: ClusterMessage | ClusterResponse): string | Buffer {
@@ -119,7 +133,7 @@ export function encode(message: ClusterMessage | ClusterResponse): string | Buff
 
 /** @throws SyntaxError, or Error, for what no node has sent. */
 export function decode(raw: Buffer): unknown {
-  return raw[0] === FIRST_OF_JSON ? JSON.parse(raw.toString()) : deserialize(raw)
+  return isJson(raw) ? JSON.parse(raw.toString()) : deserialize(raw)
 }
 
 function holdsBytes(value: unknown): boolean {
