@@ -47,7 +47,7 @@ const SHORT = 126
 const MEDIUM = 65_536
 
 /** @param packet as Socket.IO writes it, without what Engine.IO puts before. */
-export function toFrame(packet: string): Frame {
+function toFrame(packet: string): Frame {
   const bytes = Buffer.byteLength(packet)
   const length = bytes + MESSAGE.length
   if (bytes === packet.length && length < MEDIUM) {
