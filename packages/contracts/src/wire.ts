@@ -158,20 +158,31 @@ export const MAX_DEPTH = 32
  * Never recursive: it is what stands before everything that is.
  */
 export function findNonJson(value: unknown, maxDepth: number): string | undefined {
-  const pending: Array<{ node: unknown; depth: number }> = [{ node: value, depth: 0 }]
-  for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
-    const { node, depth } = entry
-    if (typeof node !== 'object' || node === null) {
-      const problem = nonJsonScalar(node)
-      if (problem !== undefined) return problem
-      continue
-    }
+  const scalarProblem = isScalar(value) ? nonJsonScalar(value) : undefined
+  if (scalarProblem !== undefined) return scalarProblem
+  // It looks at every event that comes in: two lists, so that nothing is made for each value.
+  const nodes = isScalar(value) ? [] : [value]
+  const depths = [0]
+  for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
+    const depth = depths.pop() as number // there is one for each node
     if (depth >= maxDepth) return `nested deeper than ${maxDepth} levels`
     const problem = Array.isArray(node) ? nonJsonArray(node) : nonJsonObject(node)
     if (problem !== undefined) return problem
-    for (const child of Object.values(node)) pending.push({ node: child, depth: depth + 1 })
+    for (const child of Array.isArray(node) ? node : Object.values(node)) {
+      if (!isScalar(child)) {
+        nodes.push(child)
+        depths.push(depth + 1)
+      } else if (typeof child !== 'string') {
+        const childProblem = nonJsonScalar(child)
+        if (childProblem !== undefined) return childProblem
+      }
+    }
   }
   return undefined
+}
+
+function isScalar(value: unknown): value is Exclude<unknown, object> {
+  return typeof value !== 'object' || value === null
 }
 
 function nonJsonScalar(value: unknown): string | undefined {

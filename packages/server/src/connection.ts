@@ -6,6 +6,7 @@ import type { BaseUser, Proof } from './identity.js'
 import { Allowance, type Limits, rateLimited, roomChanges } from './limits.js'
 import type { PresentConnection } from './presence.js'
 import { type Room, userRoom } from './rooms.js'
+import { releaseAll } from './shortcut.js'
 import { atMost } from './time.js'
 import { endWithin } from './transport.js'
 
@@ -188,6 +189,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   }
 
   #end({ mayReturn = false }: CloseReason): void {
+    releaseAll()
     endWithin(CLOSE_MS, this.socket.conn)
     if (mayReturn) {
       this.socket.conn.close() // to a client this is a broken transport, which it mends by dialling again

@@ -1,6 +1,6 @@
 import type { Namespace, Socket } from 'socket.io'
 import type { Audience } from './cluster.js'
-import { type Frame, sendShort, toBytes } from './shortcut.js'
+import { type Frame, sendShort, toFrame } from './shortcut.js'
 
 /** An event as it goes over the wire, made once for all who get it. */
 export interface EncodedEvent {
@@ -23,7 +23,7 @@ export function sendLocally(namespace: Namespace, { rooms, except }: Audience, e
   const ids = rooms.length === 0 ? adapter.sids.keys() : rooms.length === 1 ? adapter.rooms.get(rooms[0] as string) : idsIn(namespace, rooms)
   if (ids === undefined) return // nobody of them is here
   const excluded = except.length === 0 ? undefined : idsIn(namespace, except)
-  const frame = toBytes(encoded.packet)
+  const frame = toFrame(encoded.packet)
   for (const id of ids) {
     const socket = sockets.get(id) // one on its way in is in rooms, and not yet here
     if (socket !== undefined && excluded?.has(id) !== true) send(socket, encoded, frame)

@@ -25,17 +25,32 @@ const OPEN = 1
 // What is more waits in Engine.IO's buffer, where it is watched.
 const MAX_UNSENT_BYTES = 64 * 1024
 
+// What is written to a connection in one turn of the event loop leaves with one system call, which costs more than all else.
 const corked: TcpSocket[] = []
+const holding: Array<{ release(): void }> = []
+let isEnding = false
 
-/** What is written to a connection in one turn of the event loop leaves with one system call, which costs more than all else. */
+function atEndOfTurn(): void {
+  if (isEnding) return
+  isEnding = true
+  setImmediate(() => {
+    isEnding = false
+    releaseAll()
+    for (const tcp of corked.splice(0)) tcp.uncork()
+  })
+}
+
+/** Keeps back what Socket.IO writes until the end of the turn. */
 export function cork(tcp: TcpSocket): void {
   if (tcp.writableCorked > 0) return
   tcp.cork()
-  if (corked.push(tcp) === 1) setImmediate(uncork)
+  corked.push(tcp)
+  atEndOfTurn()
 }
 
-function uncork(): void {
-  for (const tcp of corked.splice(0)) tcp.uncork()
+/** What waits for the end of the turn goes before anything that takes the usual way. */
+export function releaseAll(): void {
+  if (holding.length > 0) for (const shortcut of holding.splice(0)) shortcut.release()
 }
 
 /** A packet of Socket.IO as one WebSocket frame. */
@@ -47,7 +62,7 @@ const SHORT = 126
 const MEDIUM = 65_536
 
 /** @param packet as Socket.IO writes it, without what Engine.IO puts before. */
-function toFrame(packet: string): Frame {
+export function toFrame(packet: string): Frame {
   const bytes = Buffer.byteLength(packet)
   const length = bytes + MESSAGE.length
   if (bytes === packet.length && length < MEDIUM) {
@@ -63,12 +78,6 @@ function toFrame(packet: string): Frame {
   if (headerLength === 10) frame.writeBigUInt64BE(BigInt(length), 2)
   frame.write(MESSAGE + packet, headerLength)
   return frame
-}
-
-/** A frame as bytes, for many to share. */
-export function toBytes(packet: string): Buffer {
-  const frame = toFrame(packet)
-  return typeof frame === 'string' ? Buffer.from(frame, 'latin1') : frame
 }
 
 /** The SDK's side of a shortcut, one for all sockets. */
@@ -87,6 +96,7 @@ export class Shortcut<Owner> {
   readonly #prefix: string
   #webSocket: WebSocket | undefined
   #tcp: TcpSocket | undefined
+  #held = ''
   #listener: MessageListener | undefined
   #usual: MessageListener | undefined
 
@@ -105,11 +115,25 @@ export class Shortcut<Owner> {
   /** @returns whether it is on its way; else it has to be sent as usual. */
   send(frame: Frame): boolean {
     const tcp = this.#tcp
-    if (tcp === undefined || tcp.writableLength > MAX_UNSENT_BYTES || !this.#isIdle()) return false
-    cork(tcp)
-    if (typeof frame === 'string') tcp.write(frame, 'latin1')
-    else tcp.write(frame)
+    if (tcp === undefined || tcp.writableLength + this.#held.length > MAX_UNSENT_BYTES || !this.#isIdle()) return false
+    if (typeof frame === 'string') {
+      // Joined to one text they are written in two thirds of the time that as many chunks take.
+      if (this.#held === '') holding.push(this)
+      this.#held += frame
+      atEndOfTurn()
+    } else {
+      this.release()
+      cork(tcp)
+      tcp.write(frame)
+    }
     return true
+  }
+
+  /** Writes what is held for the end of the turn; after a close frame nothing may come. */
+  release(): void {
+    const held = this.#held
+    this.#held = ''
+    if (held !== '' && this.#webSocket?.readyState === OPEN) this.#tcp?.write(held, 'latin1')
   }
 
   /** Sends an event to this socket alone. */
@@ -131,6 +155,8 @@ export class Shortcut<Owner> {
 
   close(): void {
     shortcuts.delete(this.socket)
+    this.#conn.off('packetCreate', releaseAll)
+    this.release()
     this.#tcp = undefined
     this.#restore()
   }
@@ -156,6 +182,7 @@ export class Shortcut<Owner> {
       return
     this.#webSocket = webSocket
     this.#tcp = tcp
+    this.#conn.on('packetCreate', releaseAll)
     this.#takeMessages(webSocket)
   }
 
