@@ -49,10 +49,16 @@ export function fromWireError(value: unknown, fallback: string, event?: string):
   return new RealtimeError(text, typeof message === 'string' ? message : undefined, { data, origin: 'remote', event })
 }
 
-/** `INVALID_PAYLOAD`, whose message names the first reason. */
+/** `INVALID_PAYLOAD`, whose message names the reasons. */
 export function invalidPayload(issues: readonly Issue[], event?: string): RealtimeError {
+  const { message, data } = invalidPayloadOnWire(issues, event)
+  return new RealtimeError('INVALID_PAYLOAD', message, { data, event })
+}
+
+/** The same, for who answers with it: an Error that nobody throws costs more than all the rest of the answer. */
+export function invalidPayloadOnWire(issues: readonly Issue[], event?: string): WireError {
   const subject = event === undefined ? 'The payload' : `The payload of ${JSON.stringify(event)}`
-  return new RealtimeError('INVALID_PAYLOAD', `${subject} does not match the contract: ${describeIssues(issues)}`, { data: { issues }, event })
+  return { code: 'INVALID_PAYLOAD', message: `${subject} does not match the contract: ${describeIssues(issues)}`, data: { issues } }
 }
 
 export function describeIssues(issues: readonly Issue[]): string {

@@ -50,6 +50,7 @@ export function watchBuffer(transport: Transport, { bufferedBytes, bufferedPacke
   return stop
 }
 
+const CLOSED = 3 // of a WebSocket
 // How long a peer may take to agree that a connection is closed.
 const END_MS = 1_000
 
@@ -61,7 +62,9 @@ export function boundClosing(transport: Transport): void {
 }
 
 function endClosed(this: Transport): void {
-  endWithin(END_MS, this)
+  const webSocket: unknown = Reflect.get(this.transport, 'socket')
+  const hasEnded = hasTerminate(webSocket) && Reflect.get(webSocket, 'readyState') === CLOSED
+  if (!hasEnded) endWithin(END_MS, this) // a timer would keep all of a connection that is gone
 }
 
 /** Ends a transport that was told to close, if it has not come to it by then: a silent peer would hold its socket for half a minute. */
