@@ -8,6 +8,7 @@ import { type Limits, Rate, rateLimited } from './limits.js'
 import type { PresenceStore } from './presence.js'
 import type { Revocations } from './revocation.js'
 import { deviceRoom, isContractRoom, userRoom } from './rooms.js'
+import { Slot } from './slot.js'
 
 // On one transport, which a client mostly uses for one; a page that leaves and comes back uses it for a few.
 const HANDSHAKES_PER_SECOND = 10
@@ -27,10 +28,10 @@ interface Admitted<User extends BaseUser> {
 
 /** Lets clients in, and lets those that are in prove again who they are. */
 export class Admission<User extends BaseUser> {
-  readonly #admitted = new WeakMap<Socket, Admitted<User>>()
+  readonly #admitted = new Slot<Admitted<User>>()
   // Transports with a handshake under way: one that opens many at once would make each of them cost a check.
-  readonly #busy = new WeakSet<object>()
-  readonly #handshakes = new WeakMap<object, Rate>()
+  readonly #busy = new Slot<boolean>()
+  readonly #handshakes = new Slot<Rate>()
 
   constructor(
     private readonly authenticator: Authenticator<User>,
@@ -55,10 +56,10 @@ export class Admission<User extends BaseUser> {
       transport.close()
       return toConnectError(rateLimited('handshakes', `At most ${HANDSHAKES_PER_SECOND} handshakes in a second on a connection`))
     }
-    if (this.#busy.has(transport)) {
+    if (this.#busy.get(transport) === true) {
       return toConnectError(rateLimited('handshakes', 'One handshake at a time on a connection'))
     }
-    this.#busy.add(transport)
+    this.#busy.set(transport, true)
     try {
       this.#admitted.set(socket, await this.#connect(socket))
       return undefined
@@ -67,7 +68,7 @@ export class Admission<User extends BaseUser> {
       this.refused(refusal, { address: socket.handshake.address, origin: socket.handshake.headers.origin })
       return toConnectError(refusal)
     } finally {
-      this.#busy.delete(transport)
+      this.#busy.set(transport, false)
     }
   }
 
@@ -75,7 +76,7 @@ export class Admission<User extends BaseUser> {
   admitted(socket: Socket): Connection<User> | undefined {
     const admitted = this.#admitted.get(socket)
     if (admitted === undefined) return undefined
-    this.#admitted.delete(socket)
+    this.#admitted.set(socket, undefined)
     socket.conn.off('close', admitted.remove)
     return admitted.connection
   }

@@ -1,5 +1,6 @@
 import type { Socket as TcpSocket } from 'node:net'
 import type { Socket } from 'socket.io'
+import { Slot } from './slot.js'
 import type { Transport } from './transport.js'
 
 // The one file that leans on what Socket.IO, Engine.IO and ws keep to themselves. What a shortcut leaves out are their layers between
@@ -154,7 +155,7 @@ export class Shortcut<Owner> {
   }
 
   close(): void {
-    shortcuts.delete(this.socket)
+    shortcuts.set(this.socket, undefined)
     this.#conn.off('packetCreate', releaseAll)
     this.release()
     this.#tcp = undefined
@@ -173,7 +174,7 @@ export class Shortcut<Owner> {
     const tcp = webSocket?._socket
     if (
       isOff ||
-      !shortcuts.has(this.socket) ||
+      shortcuts.get(this.socket) === undefined ||
       webSocket === undefined ||
       webSocket.extensions !== '' ||
       !Array.isArray(writeBuffer) ||
@@ -246,7 +247,7 @@ function receive<Owner>(inbound: Inbound<Owner>, packet: unknown[], acknowledge:
   inbound.receive(packet, acknowledge, owner)
 }
 
-const shortcuts = new WeakMap<Socket, Pick<Shortcut<unknown>, 'send'>>()
+const shortcuts = new Slot<Pick<Shortcut<unknown>, 'send'>>()
 
 /** Sends a frame to a socket. @returns whether it is on its way; else it has to be sent as usual. */
 export function sendShort(socket: Socket, frame: Frame): boolean {
