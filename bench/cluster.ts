@@ -89,6 +89,7 @@ async function serve(kind: Kind, url: string, prefix: string): Promise<void> {
     }
     go()
   })
+  process.on('disconnect', () => process.exit())
   process.send?.(node.port)
 }
 
@@ -125,8 +126,8 @@ async function startVariant([name, kind, count, spread]: Plan, redis: RedisServe
     socket.on('xp', () => {
       if (++arrived % UNIT === 0) done()
     })
-    await once(socket as never, kind === 'sdk' ? 'authenticated' : 'connect')
   }
+  await Promise.all(sockets.map((socket) => once(socket as never, kind === 'sdk' ? 'authenticated' : 'connect')))
   await new Promise((resolve) => setTimeout(resolve, 500)) // subscriptions of adapters that do not say when they are there
   return {
     name,
@@ -219,63 +220,73 @@ function table(rows: readonly Row[]): string[] {
   ]
 }
 
-async function run(write: boolean): Promise<void> {
-  const own = await measure([
-    ['SDK, 2 nodes', 'sdk', 2],
-    ['SDK, 2 nodes again (control)', 'sdk', 2],
-    ['SDK, 4 nodes', 'sdk', 4],
-    ['SDK, 6 nodes', 'sdk', 6],
-  ])
-  const goals = await measure([
-    ['classic, 6 nodes', 'classic', 6],
-    ['classic, 6 nodes again (control)', 'classic', 6],
-    ['sharded, 6 nodes', 'sharded', 6],
-    ['SDK, 6 nodes', 'sdk', 6],
-  ])
-  const spread = await measure([
-    ['SDK, users on 1 node', 'sdk', 1, 'spread'],
-    ['SDK, users on 1 node again (control)', 'sdk', 1, 'spread'],
-    ['SDK, users on 6 nodes', 'sdk', 6, 'spread'],
-    ['classic, users on 1 node', 'classic', 1, 'spread'],
-    ['classic, users on 6 nodes', 'classic', 6, 'spread'],
-  ])
-  const others: Row[][] = []
-  for (const kind of KINDS.filter((each) => each !== 'sdk')) {
-    others.push(
-      await measure([
-        ['SDK, 2 nodes', 'sdk', 2],
-        [`${kind}, 2 nodes`, kind, 2],
-        [`${kind}, 4 nodes`, kind, 4],
-        [`${kind}, 6 nodes`, kind, 6],
-      ]),
-    )
+const against = (kind: Kind): Plan[] => [
+  ['SDK, 2 nodes', 'sdk', 2],
+  [`${kind}, 2 nodes`, kind, 2],
+  [`${kind}, 4 nodes`, kind, 4],
+  [`${kind}, 6 nodes`, kind, 6],
+]
+
+const TABLES: Readonly<Record<string, { readonly title: string; readonly plan: readonly Plan[] }>> = {
+  six: {
+    title: 'Six nodes',
+    plan: [
+      ['classic, 6 nodes', 'classic', 6],
+      ['classic, 6 nodes again (control)', 'classic', 6],
+      ['sharded, 6 nodes', 'sharded', 6],
+      ['SDK, 6 nodes', 'sdk', 6],
+    ],
+  },
+  spread: {
+    title: 'Users on every node, and one of the nodes emits to one after the other',
+    plan: [
+      ['SDK, users on 1 node', 'sdk', 1, 'spread'],
+      ['SDK, users on 1 node again (control)', 'sdk', 1, 'spread'],
+      ['SDK, users on 6 nodes', 'sdk', 6, 'spread'],
+      ['classic, users on 1 node', 'classic', 1, 'spread'],
+      ['classic, users on 6 nodes', 'classic', 6, 'spread'],
+    ],
+  },
+  growing: {
+    title: 'More and more nodes',
+    plan: [
+      ['SDK, 2 nodes', 'sdk', 2],
+      ['SDK, 2 nodes again (control)', 'sdk', 2],
+      ['SDK, 4 nodes', 'sdk', 4],
+      ['SDK, 6 nodes', 'sdk', 6],
+    ],
+  },
+  sharded: { title: 'Beside the sharded adapter', plan: against('sharded') },
+  classic: { title: 'Beside the classic adapter', plan: against('classic') },
+  streams: { title: 'Beside the streams adapter', plan: against('streams') },
+}
+
+/** @param names of the tables to make; all, where there is none. */
+async function run(names: readonly string[], write: boolean): Promise<void> {
+  const tables: string[] = []
+  for (const [name, { title, plan }] of Object.entries(TABLES)) {
+    if (names.length > 0 && !names.includes(name)) continue
+    tables.push(`## ${title}`, '', ...table(await measure(plan)), '')
+    console.log(tables.slice(-plan.length - 5).join('\n'))
   }
   const text = [
     '# An emit to a user who is on one node of several',
     '',
-    `But for the third table, one node emits, another has the user, the others have nothing to do with it. ${ROUNDS} rounds of ${UNIT} emits a variant, all variants alive at once and taking turns; medians of what each took in the round, divided by the first row of the same round. The SDK validates and encodes each emit; the adapters of Socket.IO carry bare emits, joined without waiting for a subscription.`,
+    `Where nothing else is said, one node emits, another has the user, the others have nothing to do with it. ${ROUNDS} rounds of ${UNIT} emits a variant, all variants alive at once and taking turns; medians of what each took in the round, divided by the first row of the same round. The SDK validates and encodes each emit; the adapters of Socket.IO carry bare emits, joined without waiting for a subscription.`,
     '',
     `Made by \`pnpm bench:cluster\` on ${new Date().toISOString().slice(0, 10)}, Node ${process.version}.`,
     '',
-    ...table(own),
-    '',
-    ...table(goals),
-    '',
-    'Users on every node, and one of the nodes emits to one after the other:',
-    '',
-    ...table(spread),
-    '',
-    ...others.flatMap((rows) => [...table(rows), '']),
+    ...tables,
   ].join('\n')
-  console.log(text)
   if (write) {
     mkdirSync('docs/measured', { recursive: true })
     writeFileSync('docs/measured/cluster.md', text)
   }
 }
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
   options: { write: { type: 'boolean', default: false }, node: { type: 'string' }, url: { type: 'string' }, prefix: { type: 'string' } },
+  allowPositionals: true,
 })
-if (values.node === undefined) await run(values.write)
+if (values.node === undefined) await run(positionals, values.write)
 else await serve(values.node as Kind, values.url ?? '', values.prefix ?? '') // what the driver has given

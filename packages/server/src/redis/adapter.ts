@@ -3,7 +3,8 @@ import { type BroadcastOptions, ClusterAdapter, type ClusterMessage, type Cluste
 import type { Audience, Perform } from '../cluster.js'
 import { encodeEvent, sendLocally } from '../local.js'
 import type { RedisBus } from './bus.js'
-import { type Channels, decode, encode, hasChannel, isJson, toBroadcast, toEvent, toPublications } from './message.js'
+import { Forwarding, isEvents } from './events.js'
+import { type Channels, decode, encode, hasChannel, toPublications } from './message.js'
 import { Questions } from './questions.js'
 
 /**
@@ -13,6 +14,7 @@ import { Questions } from './questions.js'
  */
 export class RedisAdapter extends ClusterAdapter {
   readonly #questions: Questions
+  readonly #forwarding: Forwarding
   #perform: Perform = async () => {}
 
   constructor(
@@ -22,6 +24,7 @@ export class RedisAdapter extends ClusterAdapter {
   ) {
     super(namespace)
     this.#questions = new Questions(bus, channels, this.uid)
+    this.#forwarding = new Forwarding(bus, channels, this.uid)
     own(this.bus.subscribe(channels.all, (raw) => this.#hear(raw)))
     own(
       this.bus.subscribe(channels.ofNode(this.uid), (raw) => {
@@ -36,12 +39,13 @@ export class RedisAdapter extends ClusterAdapter {
 
   /** Has the other nodes that hear of the audience do something. @throws RealtimeError `UNAVAILABLE` */
   ask(audience: Audience, task: unknown, timeoutMs: number, tell: (answer: unknown) => void): Promise<void> {
+    this.#forwarding.flush()
     return this.#questions.ask(audience, task, timeoutMs, tell)
   }
 
   /** Sends an event to those of the audience that other nodes have. */
   forward(audience: Audience, json: string): void {
-    for (const { channel, message } of toBroadcast(audience, json, this.uid, this.nsp.name, this.channels)) void this.bus.publish(channel, message)
+    this.#forwarding.forward(audience, json)
   }
 
   /** Does what other nodes ask for. */
@@ -84,11 +88,13 @@ export class RedisAdapter extends ClusterAdapter {
   }
 
   override async close(): Promise<void> {
+    this.#forwarding.flush()
     const rooms = [...this.rooms.keys()].filter(hasChannel).map((room) => this.channels.ofRoom(room))
     await Promise.all([this.channels.all, this.channels.ofNode(this.uid), ...rooms].map((channel) => this.bus.unsubscribe(channel)))
   }
 
   protected override async doPublish(message: ClusterMessage): Promise<string> {
+    this.#forwarding.flush()
     const publications = toPublications(message, this.channels)
     await Promise.all(publications.map((publication) => this.bus.publish(publication.channel, encode(publication.message))))
     return '' // an offset, which only the recovery of connections would use
@@ -105,11 +111,13 @@ export class RedisAdapter extends ClusterAdapter {
   #hear(raw: Buffer): void {
     const message = decode(raw)
     if (this.#questions.receive(message, this.#perform)) return
-    const { uid } = message as ClusterMessage // only nodes publish here
+    if (!isEvents(message)) {
+      this.onMessage(message as ClusterMessage) // only nodes publish here
+      return
+    }
+    const { uid, rooms, events } = message
     if (uid === this.uid) return
-    const event = isJson(raw) ? toEvent(message) : undefined
-    if (event === undefined) this.onMessage(message as ClusterMessage)
-    else sendLocally(this.nsp, event.audience, encodeEvent(this.nsp, event.data[0], event.data.slice(1)))
+    for (const [except, [event, ...args]] of events) sendLocally(this.nsp, { rooms, except }, encodeEvent(this.nsp, event, args))
   }
 }
 

@@ -1,6 +1,5 @@
 import { deserialize, serialize } from 'node:v8'
 import { type ClusterMessage, type ClusterResponse, MessageType } from 'socket.io-adapter'
-import type { Audience } from '../cluster.js'
 
 /** A message that says by rooms whom it is for. */
 type AddressedMessage = Extract<ClusterMessage, { data: { opts: unknown } }>
@@ -35,7 +34,7 @@ export function hasChannel(room: string): boolean {
   return !room.startsWith('device:') && (room.includes(':') || room.length !== SOCKET_ID_LENGTH)
 }
 
-const isUserRoom = (room: string): boolean => room.startsWith('user:')
+export const isUserRoom = (room: string): boolean => room.startsWith('user:')
 
 /** One message on one channel: `undefined` is the one that all nodes listen to. */
 interface Part {
@@ -93,38 +92,7 @@ export function toPublications(message: ClusterMessage, channels: Channels): Arr
   }))
 }
 
-export const EMITTER_UID = 'emitter' // of no node: every node takes what it says
-const EVENT = 2 // the type of an event's packet in Socket.IO's protocol
-
-/** What has to be published for an event to reach the sockets of other nodes. @param json the event's name and its arguments, as a list. */
-export function toBroadcast(
-  { rooms, except }: Audience,
-  json: string,
-  uid: string,
-  namespace: string,
-  channels: Channels,
-): Array<{ channel: string; message: string }> {
-  const head = JSON.stringify({ uid, nsp: namespace, type: MessageType.BROADCAST }).slice(0, -1)
-  return toParts(rooms, except).map((part) => ({
-    channel: part.channel === undefined ? channels.all : channels.ofRoom(part.channel),
-    message: `${head},"data":{"packet":{"type":${EVENT},"data":${json}},"opts":${JSON.stringify({ rooms: part.rooms, except: part.except, flags: {} })}}}`,
-  }))
-}
-
-/** An event that came from another node as JSON, which no flag makes special; `undefined` for any other message. */
-export function toEvent(message: unknown): { readonly audience: Audience; readonly data: readonly [string, ...unknown[]] } | undefined {
-  const broadcast = message as Extract<ClusterMessage, { type: MessageType.BROADCAST }> // only nodes publish; looked at before it is believed
-  if (broadcast.type !== MessageType.BROADCAST || broadcast.data.requestId !== undefined) return undefined
-  const { packet, opts } = broadcast.data as unknown as { packet: { data: [string, ...unknown[]] }; opts: Audience & { flags?: object } } // Socket.IO types it less
-  return Object.keys(opts.flags ?? {}).length === 0 ? { audience: { rooms: opts.rooms, except: opts.except ?? [] }, data: packet.data } : undefined
-}
-
 const FIRST_OF_JSON = 0x7b // {
-
-/** Whether a message is JSON, and so holds no bytes. */
-export function isJson(raw: Buffer): boolean {
-  return raw[0] === FIRST_OF_JSON
-}
 
 /** JSON, unless an application beside the SDK sends bytes. */
 export function encode(message: ClusterMessage | ClusterResponse): string | Buffer {
@@ -133,7 +101,7 @@ export function encode(message: ClusterMessage | ClusterResponse): string | Buff
 
 /** @throws SyntaxError, or Error, for what no node has sent. */
 export function decode(raw: Buffer): unknown {
-  return isJson(raw) ? JSON.parse(raw.toString()) : deserialize(raw)
+  return raw[0] === FIRST_OF_JSON ? JSON.parse(raw.toString()) : deserialize(raw)
 }
 
 function holdsBytes(value: unknown): boolean {
