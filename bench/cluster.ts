@@ -23,7 +23,7 @@ const UNIT = 400 // emits in a turn
 const WARM_UP_UNITS = 35
 const ROUNDS = 40
 const BATCH = 50 // emits in one turn of the event loop
-const USER = 'ada-of-the-bench'
+const userOf = (n: number): string => `ada-of-the-bench-${n}`
 const KINDS = ['sdk', 'sharded', 'classic', 'streams'] as const
 type Kind = (typeof KINDS)[number]
 
@@ -34,11 +34,17 @@ const contract = defineContract({
 })
 const PAYLOAD = { amount: 100, source: 'daily_mission', totalXp: 1500 }
 
+/** Emits so many times, to one user after the other. */
+interface Order {
+  readonly times: number
+  readonly users: number
+}
+
 // ---- a node
 
 interface Node {
   readonly port: number
-  emit(): void
+  emit(user: string): void
 }
 
 async function startSdk(url: string, prefix: string): Promise<Node> {
@@ -48,7 +54,7 @@ async function startSdk(url: string, prefix: string): Promise<Node> {
   })
   const { port } = await realtime.listen(0, '127.0.0.1')
   while (!realtime.ready) await new Promise((resolve) => setTimeout(resolve, 10))
-  return { port, emit: () => realtime.toUser(USER).emit('xp', PAYLOAD) }
+  return { port, emit: (user) => realtime.toUser(user).emit('xp', PAYLOAD) }
 }
 
 /** Bare Socket.IO with an adapter of its own, nothing validated. */
@@ -68,20 +74,22 @@ async function startBare(kind: Exclude<Kind, 'sdk'>, url: string, prefix: string
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
   await new Promise((resolve) => setTimeout(resolve, 500)) // its subscriptions: it does not say when they are there
-  return { port: (http.address() as AddressInfo).port, emit: () => server.to(`user:${USER}`).emit('xp', PAYLOAD) } // a TCP server has one
+  return { port: (http.address() as AddressInfo).port, emit: (user) => server.to(`user:${user}`).emit('xp', PAYLOAD) } // a TCP server has one
 }
 
 async function serve(kind: Kind, url: string, prefix: string): Promise<void> {
   const node = await (kind === 'sdk' ? startSdk(url, prefix) : startBare(kind, url, prefix))
-  process.on('message', (count: number) => {
-    let left = count
+  let next = 0
+  process.on('message', ({ times, users }: Order) => {
+    let left = times
     const go = (): void => {
-      for (let batch = Math.min(BATCH, left); batch > 0; batch--) node.emit()
+      for (let batch = Math.min(BATCH, left); batch > 0; batch--) node.emit(userOf(next++ % users))
       left -= BATCH
       if (left > 0) setImmediate(go)
     }
     go()
   })
+  process.on('disconnect', () => process.exit())
   process.send?.(node.port)
 }
 
@@ -95,7 +103,10 @@ interface Variant {
   end(): void
 }
 
-async function startVariant(name: string, kind: Kind, count: number, redis: RedisServer): Promise<Variant> {
+/** A name, an adapter, how many nodes; and whether each node has a user, or the first has the only one, who is emitted to from the second. */
+type Plan = readonly [name: string, kind: Kind, count: number, spread?: 'spread']
+
+async function startVariant([name, kind, count, spread]: Plan, redis: RedisServer): Promise<Variant> {
   const prefix = `bench-${name.replaceAll(/\W+/g, '-')}`
   const children: ChildProcess[] = []
   const ports: number[] = []
@@ -105,13 +116,19 @@ async function startVariant(name: string, kind: Kind, count: number, redis: Redi
     const [port] = (await once(child, 'message')) as [number]
     ports.push(port)
   }
-  const socket = io(`http://127.0.0.1:${ports[0]}`, { transports: ['websocket'], auth: { token: USER }, forceNew: true })
-  await once(socket as never, kind === 'sdk' ? 'authenticated' : 'connect')
+  const users = spread === undefined ? 1 : count
   let arrived = 0
   let done = (): void => {}
-  socket.on('xp', () => {
-    if (++arrived % UNIT === 0) done()
-  })
+  const sockets = ports
+    .slice(0, users)
+    .map((port, n) => io(`http://127.0.0.1:${port}`, { transports: ['websocket'], auth: { token: userOf(n) }, forceNew: true }))
+  for (const socket of sockets) {
+    socket.on('xp', () => {
+      if (++arrived % UNIT === 0) done()
+    })
+  }
+  await Promise.all(sockets.map((socket) => once(socket as never, kind === 'sdk' ? 'authenticated' : 'connect')))
+  await new Promise((resolve) => setTimeout(resolve, 500)) // subscriptions of adapters that do not say when they are there
   return {
     name,
     pids: children.flatMap(({ pid }) => pid ?? []),
@@ -122,10 +139,10 @@ async function startVariant(name: string, kind: Kind, count: number, redis: Redi
           clearTimeout(late)
           resolve()
         }
-        children[1]?.send(UNIT)
+        children[spread === undefined ? 1 : 0]?.send({ times: UNIT, users } satisfies Order)
       }),
     end() {
-      socket.disconnect()
+      for (const socket of sockets) socket.disconnect()
       for (const child of children) child.kill('SIGKILL')
     },
   }
@@ -180,11 +197,11 @@ async function compare(variants: readonly Variant[], redis: RedisServer): Promis
   })
 }
 
-async function measure(plan: ReadonlyArray<readonly [string, Kind, number]>): Promise<Row[]> {
+async function measure(plan: readonly Plan[]): Promise<Row[]> {
   const redis = await startRedis()
   const variants: Variant[] = []
   try {
-    for (const [name, kind, count] of plan) variants.push(await startVariant(name, kind, count, redis))
+    for (const one of plan) variants.push(await startVariant(one, redis))
     return await compare(variants, redis)
   } finally {
     for (const variant of variants) variant.end()
@@ -203,44 +220,73 @@ function table(rows: readonly Row[]): string[] {
   ]
 }
 
-async function run(write: boolean): Promise<void> {
-  const own = await measure([
-    ['SDK, 2 nodes', 'sdk', 2],
-    ['SDK, 2 nodes again (control)', 'sdk', 2],
-    ['SDK, 4 nodes', 'sdk', 4],
-    ['SDK, 6 nodes', 'sdk', 6],
-  ])
-  const others: Row[][] = []
-  for (const kind of KINDS.filter((each) => each !== 'sdk')) {
-    others.push(
-      await measure([
-        ['SDK, 2 nodes', 'sdk', 2],
-        [`${kind}, 2 nodes`, kind, 2],
-        [`${kind}, 4 nodes`, kind, 4],
-        [`${kind}, 6 nodes`, kind, 6],
-      ]),
-    )
+const against = (kind: Kind): Plan[] => [
+  ['SDK, 2 nodes', 'sdk', 2],
+  [`${kind}, 2 nodes`, kind, 2],
+  [`${kind}, 4 nodes`, kind, 4],
+  [`${kind}, 6 nodes`, kind, 6],
+]
+
+const TABLES: Readonly<Record<string, { readonly title: string; readonly plan: readonly Plan[] }>> = {
+  six: {
+    title: 'Six nodes',
+    plan: [
+      ['classic, 6 nodes', 'classic', 6],
+      ['classic, 6 nodes again (control)', 'classic', 6],
+      ['sharded, 6 nodes', 'sharded', 6],
+      ['SDK, 6 nodes', 'sdk', 6],
+    ],
+  },
+  spread: {
+    title: 'Users on every node, and one of the nodes emits to one after the other',
+    plan: [
+      ['SDK, users on 1 node', 'sdk', 1, 'spread'],
+      ['SDK, users on 1 node again (control)', 'sdk', 1, 'spread'],
+      ['SDK, users on 6 nodes', 'sdk', 6, 'spread'],
+      ['classic, users on 1 node', 'classic', 1, 'spread'],
+      ['classic, users on 6 nodes', 'classic', 6, 'spread'],
+    ],
+  },
+  growing: {
+    title: 'More and more nodes',
+    plan: [
+      ['SDK, 2 nodes', 'sdk', 2],
+      ['SDK, 2 nodes again (control)', 'sdk', 2],
+      ['SDK, 4 nodes', 'sdk', 4],
+      ['SDK, 6 nodes', 'sdk', 6],
+    ],
+  },
+  sharded: { title: 'Beside the sharded adapter', plan: against('sharded') },
+  classic: { title: 'Beside the classic adapter', plan: against('classic') },
+  streams: { title: 'Beside the streams adapter', plan: against('streams') },
+}
+
+/** @param names of the tables to make; all, where there is none. */
+async function run(names: readonly string[], write: boolean): Promise<void> {
+  const tables: string[] = []
+  for (const [name, { title, plan }] of Object.entries(TABLES)) {
+    if (names.length > 0 && !names.includes(name)) continue
+    tables.push(`## ${title}`, '', ...table(await measure(plan)), '')
+    console.log(tables.slice(-plan.length - 5).join('\n'))
   }
   const text = [
     '# An emit to a user who is on one node of several',
     '',
-    `One node emits, another has the user, the others have nothing to do with it. ${ROUNDS} rounds of ${UNIT} emits a variant, all variants alive at once and taking turns; medians of what each took in the round, divided by the first row of the same round. The SDK validates and encodes each emit; the adapters of Socket.IO carry bare emits, joined without waiting for a subscription.`,
+    `Where nothing else is said, one node emits, another has the user, the others have nothing to do with it. ${ROUNDS} rounds of ${UNIT} emits a variant, all variants alive at once and taking turns; medians of what each took in the round, divided by the first row of the same round. The SDK validates and encodes each emit; the adapters of Socket.IO carry bare emits, joined without waiting for a subscription.`,
     '',
     `Made by \`pnpm bench:cluster\` on ${new Date().toISOString().slice(0, 10)}, Node ${process.version}.`,
     '',
-    ...table(own),
-    '',
-    ...others.flatMap((rows) => [...table(rows), '']),
+    ...tables,
   ].join('\n')
-  console.log(text)
   if (write) {
     mkdirSync('docs/measured', { recursive: true })
     writeFileSync('docs/measured/cluster.md', text)
   }
 }
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
   options: { write: { type: 'boolean', default: false }, node: { type: 'string' }, url: { type: 'string' }, prefix: { type: 'string' } },
+  allowPositionals: true,
 })
-if (values.node === undefined) await run(values.write)
+if (values.node === undefined) await run(positionals, values.write)
 else await serve(values.node as Kind, values.url ?? '', values.prefix ?? '') // what the driver has given

@@ -49,10 +49,16 @@ export function fromWireError(value: unknown, fallback: string, event?: string):
   return new RealtimeError(text, typeof message === 'string' ? message : undefined, { data, origin: 'remote', event })
 }
 
-/** `INVALID_PAYLOAD`, whose message names the first reason. */
+/** `INVALID_PAYLOAD`, whose message names the reasons. */
 export function invalidPayload(issues: readonly Issue[], event?: string): RealtimeError {
+  const { message, data } = invalidPayloadOnWire(issues, event)
+  return new RealtimeError('INVALID_PAYLOAD', message, { data, event })
+}
+
+/** The same, for who answers with it: an Error that nobody throws costs more than all the rest of the answer. */
+export function invalidPayloadOnWire(issues: readonly Issue[], event?: string): WireError {
   const subject = event === undefined ? 'The payload' : `The payload of ${JSON.stringify(event)}`
-  return new RealtimeError('INVALID_PAYLOAD', `${subject} does not match the contract: ${describeIssues(issues)}`, { data: { issues }, event })
+  return { code: 'INVALID_PAYLOAD', message: `${subject} does not match the contract: ${describeIssues(issues)}`, data: { issues } }
 }
 
 export function describeIssues(issues: readonly Issue[]): string {
@@ -158,20 +164,31 @@ export const MAX_DEPTH = 32
  * Never recursive: it is what stands before everything that is.
  */
 export function findNonJson(value: unknown, maxDepth: number): string | undefined {
-  const pending: Array<{ node: unknown; depth: number }> = [{ node: value, depth: 0 }]
-  for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
-    const { node, depth } = entry
-    if (typeof node !== 'object' || node === null) {
-      const problem = nonJsonScalar(node)
-      if (problem !== undefined) return problem
-      continue
-    }
+  const scalarProblem = isScalar(value) ? nonJsonScalar(value) : undefined
+  if (scalarProblem !== undefined) return scalarProblem
+  // It looks at every event that comes in: two lists, so that nothing is made for each value.
+  const nodes = isScalar(value) ? [] : [value]
+  const depths = [0]
+  for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
+    const depth = depths.pop() as number // there is one for each node
     if (depth >= maxDepth) return `nested deeper than ${maxDepth} levels`
     const problem = Array.isArray(node) ? nonJsonArray(node) : nonJsonObject(node)
     if (problem !== undefined) return problem
-    for (const child of Object.values(node)) pending.push({ node: child, depth: depth + 1 })
+    for (const child of Array.isArray(node) ? node : Object.values(node)) {
+      if (!isScalar(child)) {
+        nodes.push(child)
+        depths.push(depth + 1)
+      } else if (typeof child !== 'string') {
+        const childProblem = nonJsonScalar(child)
+        if (childProblem !== undefined) return childProblem
+      }
+    }
   }
   return undefined
+}
+
+function isScalar(value: unknown): value is Exclude<unknown, object> {
+  return typeof value !== 'object' || value === null
 }
 
 function nonJsonScalar(value: unknown): string | undefined {

@@ -9,6 +9,7 @@ import { type Limits, Rate, rateLimited } from './limits.js'
 import type { PresenceStore } from './presence.js'
 import type { Revocations } from './revocation.js'
 import { deviceRoom, isContractRoom, userRoom } from './rooms.js'
+import { Slot } from './slot.js'
 
 // On one transport, which a client mostly uses for one; a page that leaves and comes back uses it for a few.
 const HANDSHAKES_PER_SECOND = 10
@@ -20,12 +21,18 @@ const OWN_ROOMS = 3 // of the socket, the user and the device
 /** Told of a client that was not let in: `error.cause` has the reason, which the client is not told. */
 export type RefusalListener = (error: RealtimeError, client: { readonly address: string; readonly origin: string | undefined }) => void
 
+/** A connection on its way in, and what is done where it goes on it. */
+interface Admitted<User extends BaseUser> {
+  readonly connection: Connection<User>
+  remove(): void
+}
+
 /** Lets clients in, and lets those that are in prove again who they are. */
 export class Admission<User extends BaseUser> {
-  readonly #admitted = new WeakMap<Socket, Connection<User>>()
+  readonly #admitted = new Slot<Admitted<User>>()
   // Transports with a handshake under way: one that opens many at once would make each of them cost a check.
-  readonly #busy = new WeakSet<object>()
-  readonly #handshakes = new WeakMap<object, Rate>()
+  readonly #busy = new Slot<boolean>()
+  readonly #handshakes = new Slot<Rate>()
 
   constructor(
     private readonly authenticator: Authenticator<User>,
@@ -51,10 +58,10 @@ export class Admission<User extends BaseUser> {
       transport.close()
       return toConnectError(rateLimited('handshakes', `At most ${HANDSHAKES_PER_SECOND} handshakes in a second on a connection`))
     }
-    if (this.#busy.has(transport)) {
+    if (this.#busy.get(transport) === true) {
       return toConnectError(rateLimited('handshakes', 'One handshake at a time on a connection'))
     }
-    this.#busy.add(transport)
+    this.#busy.set(transport, true)
     try {
       this.#admitted.set(socket, await this.#connect(socket))
       return undefined
@@ -63,12 +70,17 @@ export class Admission<User extends BaseUser> {
       this.refused(refusal, { address: socket.handshake.address, origin: socket.handshake.headers.origin })
       return toConnectError(refusal)
     } finally {
-      this.#busy.delete(transport)
+      this.#busy.set(transport, false)
     }
   }
 
+  /** Who is in from now on; the first time that it is asked. */
   admitted(socket: Socket): Connection<User> | undefined {
-    return this.#admitted.get(socket)
+    const admitted = this.#admitted.get(socket)
+    if (admitted === undefined) return undefined
+    this.#admitted.set(socket, undefined)
+    socket.conn.off('close', admitted.remove)
+    return admitted.connection
   }
 
   /** A new proof of the same user on a live connection. @throws RealtimeError the refusal; `REVOKED` for another user. */
@@ -105,7 +117,7 @@ export class Admission<User extends BaseUser> {
     await Promise.all(Array.from({ length: CHECKS_AT_ONCE }, check)).catch((error: unknown) => this.report(error, {}))
   }
 
-  async #connect(socket: Socket): Promise<Connection<User>> {
+  async #connect(socket: Socket): Promise<Admitted<User>> {
     const auth = socket.handshake.auth
     const handshake = parseHandshake(auth['realtime'])
     const proof = await this.#identify(socket, toToken(auth['token']) ?? bearerToken(socket.handshake.headers.authorization))
@@ -118,14 +130,13 @@ export class Admission<User extends BaseUser> {
       this.connections.remove(connection)
       this.presence.remove(connection.present)
     }
-    socket.conn.once('close', remove) // one that goes before it is in is not heard to disconnect
-    socket.once('disconnect', () => socket.conn.off('close', remove))
+    socket.conn.on('close', remove) // one that goes before it is in is not heard to disconnect
     try {
       // Asked once it can be found: what is revoked from here on closes it.
       await this.#refuseRevoked(proof)
       await this.#enter(connection)
       refuseOver(connection)
-      return connection
+      return { connection, remove }
     } catch (error) {
       remove()
       socket.conn.off('close', remove)
@@ -143,7 +154,7 @@ export class Admission<User extends BaseUser> {
       connection.isPresent = true
       connection.replaces = replaces
       // What was said of a room meanwhile is newer than what was read.
-      const rooms = standing.filter((room) => !connection.moved.has(room))
+      const rooms = standing.filter((room) => !connection.moved?.has(room))
       if (rooms.length > 0) await socket.join(rooms)
       for (const room of socket.rooms) if (isContractRoom(room)) this.presence.enter(room, present)
       if (socket.rooms.size > OWN_ROOMS) await this.presence.settled(present)

@@ -1,5 +1,15 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { describeIssues, findNonJson, MAX_DEPTH, RealtimeError, type Reply, toWireError, type WireError } from '@org/realtime-contracts/wire'
+import {
+  describeIssues,
+  findNonJson,
+  type Issue,
+  invalidPayloadOnWire,
+  MAX_DEPTH,
+  RealtimeError,
+  type Reply,
+  toWireError,
+  type WireError,
+} from '@org/realtime-contracts/wire'
 import type { OpenFailures, Report, Sender } from './context.js'
 import type { BaseUser } from './identity.js'
 
@@ -57,6 +67,10 @@ export class Answer {
 
   refuse(error: RealtimeError): void {
     this.#send({ ok: false, error: toWireError(error) })
+  }
+
+  refuseInvalid(issues: readonly Issue[]): void {
+    this.#send({ ok: false, error: invalidPayloadOnWire(issues, this.event) })
   }
 
   control(outcome: Outcome): void {

@@ -3,13 +3,11 @@ import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Server as SocketServer } from 'socket.io'
-import { boundClosing, type Transport } from './transport.js'
+import { boundClosing } from './transport.js'
 import { tendUpgrades } from './upgrade.js'
 
 const SERVER_EVENTS = ['request', 'upgrade', 'close', 'listening'] as const
 
-// How long a peer may take to agree that a connection is closed.
-const END_MS = 1_000
 const UPGRADE_REFUSED = 'HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n'
 
 /** With the query as Engine.IO has read it. */
@@ -43,7 +41,7 @@ export class Attachment {
       untend()
       detach()
     }
-    this.io.engine.on('connection', (transport: Transport) => boundClosing(END_MS, transport))
+    this.io.engine.on('connection', boundClosing)
   }
 
   /** Has a server that it is attached to listen, and keeps it as its own. */

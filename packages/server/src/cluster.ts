@@ -44,6 +44,8 @@ export type Perform = (audience: Audience, task: unknown, tell: (answer: unknown
 
 /** One process of several. */
 export interface ClusterNode extends Omit<ClusterLink, 'emit'> {
+  /** Sends an event to those of the audience that other nodes have. Does not wait; what fails is reported. @param json the event's name and its arguments, as a list. */
+  forward(audience: Audience, json: string): void
   /** Called with `new`, once for each namespace. */
   readonly adapter: (namespace: Namespace) => Namespace['adapter']
   readonly revocations: RevocationStore

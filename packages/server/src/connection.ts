@@ -6,6 +6,7 @@ import type { BaseUser, Proof } from './identity.js'
 import { Allowance, type Limits, rateLimited, roomChanges } from './limits.js'
 import type { PresentConnection } from './presence.js'
 import { type Room, userRoom } from './rooms.js'
+import { releaseAll } from './shortcut.js'
 import { atMost } from './time.js'
 import { endWithin } from './transport.js'
 
@@ -36,7 +37,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   /** Whether the same device has an older connection to another node. */
   replaces = false
   /** Rooms that the server has put it into, or taken it out of, while it is on its way in. */
-  readonly moved = new Set<string>()
+  moved: Set<string> | undefined
   #ended: CloseReason | undefined
   readonly allowance: Allowance
   /** It gets the answers it waits for, and no others. */
@@ -45,10 +46,11 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   present: PresentConnection
   /** What the client is told about itself, as it goes over the wire. */
   session: SessionFacts
-  #lastTurn: Promise<void> = Promise.resolve()
+  #lastTurn: Promise<void> | undefined
   #turns = 0
-  readonly #rooms = new Map<string, Room>()
-  readonly #pending = new Set<() => void>()
+  // Most connections are idle: what they may never need is made when they do.
+  #rooms: Map<string, Room> | undefined
+  #pending: Set<() => void> | undefined
 
   /** @throws TypeError where the user does not have the session fields that the contract promises. */
   constructor(
@@ -67,9 +69,6 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     this.session = toSession(proof, device, sessionCodec, newerVersion)
     this.#proof = proof
     this.present = { id: socket.id, userId: proof.user.userId, device }
-    socket.on('disconnect', () => {
-      for (const settle of this.#pending) settle()
-    })
   }
 
   get proof(): Proof<User> {
@@ -124,7 +123,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
       throw rateLimited('pendingReplies', `At most ${maxTurns} of $join, $leave and $authenticate at a time`)
     }
     this.#turns++
-    const before = this.#lastTurn
+    const before = this.#lastTurn ?? Promise.resolve()
     const turn = before.then(() => {
       if (!this.socket.connected) throw new RealtimeError('DISCONNECTED', 'The client has gone')
       return work()
@@ -136,14 +135,15 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   }
 
   joined(): Room[] {
-    return [...this.#rooms.values()]
+    return [...(this.#rooms?.values() ?? [])]
   }
 
   isIn(room: Room): boolean {
-    return this.#rooms.has(room.name)
+    return this.#rooms?.has(room.name) === true
   }
 
   async join(room: Room): Promise<void> {
+    this.#rooms ??= new Map()
     this.#rooms.set(room.name, room)
     await this.socket.join(room.name)
   }
@@ -153,7 +153,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   }
 
   async leaveAs(name: string): Promise<void> {
-    this.#rooms.delete(name)
+    this.#rooms?.delete(name)
     await this.socket.leave(name)
   }
 
@@ -174,6 +174,11 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     if (this.socket.connected) this.#end(why)
   }
 
+  /** It has gone: nobody waits for its answers any more. */
+  gone(): void {
+    for (const settle of this.#pending ?? []) settle()
+  }
+
   /** Tells the client why, and ends the connection. */
   close(why: CloseReason): void {
     if (!this.#open) {
@@ -186,6 +191,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   }
 
   #end({ mayReturn = false }: CloseReason): void {
+    releaseAll()
     endWithin(CLOSE_MS, this.socket.conn)
     if (mayReturn) {
       this.socket.conn.close() // to a client this is a broken transport, which it mends by dialling again
@@ -205,9 +211,10 @@ export class Connection<User extends BaseUser> implements Sender<User> {
       const timer = setTimeout(goneAway, timeoutMs)
       const settle = (outcome?: { answer: unknown }): void => {
         clearTimeout(timer)
-        this.#pending.delete(goneAway)
+        this.#pending?.delete(goneAway)
         resolve(outcome)
       }
+      this.#pending ??= new Set()
       this.#pending.add(goneAway)
       const id = this.socket.nsp._ids // the next acknowledgement's
       this.socket.emit(event, ...args, acknowledge)
@@ -255,7 +262,7 @@ export class Connections<User extends BaseUser> {
   readonly #bySocket = new Map<string, Connection<User>>()
   readonly #byDevice = new Map<string, Connection<User>>()
   /** Also those that are on their way in, so that they can be kept out. */
-  readonly #byUserRoom = new Map<string, Set<Connection<User>>>()
+  readonly #byUserRoom = new Map<string, Connection<User>[]>()
   readonly #sweep: NodeJS.Timeout
 
   constructor(private readonly maxPerUser: number) {
@@ -282,20 +289,20 @@ export class Connections<User extends BaseUser> {
 
   /** Also those on their way in. */
   those(test: (connection: Connection<User>) => boolean): Connection<User>[] {
-    return [...this.#byUserRoom.values()].flatMap((connections) => [...connections].filter(test))
+    return [...this.#byUserRoom.values()].flatMap((connections) => connections.filter(test))
   }
 
   /** A connection is on its way in. @throws RealtimeError `RATE_LIMITED` where its user has too many. */
   expect(connection: Connection<User>): void {
     const { userId } = connection.user
     const room = userRoom(userId)
-    const connections = this.#byUserRoom.get(room) ?? new Set()
+    const connections = this.#byUserRoom.get(room) ?? []
     // A device that is online replaces its connection, once at a time.
     const replaces = this.#byDevice.has(deviceKey(connection)) && this.of(userId, connection.device.id).length === 1
-    if (connections.size >= this.maxPerUser && !replaces) {
+    if (connections.length >= this.maxPerUser && !replaces) {
       throw rateLimited('connectionsPerUser', `A user may have at most ${this.maxPerUser} connections`)
     }
-    this.#byUserRoom.set(room, connections.add(connection))
+    this.#byUserRoom.set(room, [...connections, connection])
   }
 
   /** @returns the connection of the same device of the same user that this one replaces. */
@@ -309,9 +316,9 @@ export class Connections<User extends BaseUser> {
 
   remove(connection: Connection<User>): void {
     const room = userRoom(connection.user.userId)
-    const connections = this.#byUserRoom.get(room)
-    connections?.delete(connection)
-    if (connections?.size === 0) this.#byUserRoom.delete(room)
+    const others = this.#byUserRoom.get(room)?.filter((each) => each !== connection) ?? []
+    if (others.length === 0) this.#byUserRoom.delete(room)
+    else this.#byUserRoom.set(room, others)
     this.#bySocket.delete(connection.socket.id)
     if (this.#byDevice.get(deviceKey(connection)) === connection) {
       this.#byDevice.delete(deviceKey(connection))

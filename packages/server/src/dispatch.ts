@@ -124,7 +124,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
   #call(route: Route<User>, wire: unknown, meta: EventMeta, answer: Answer, sender: S): void {
     const payload = decodePayload(route.codec.payload, wire)
     if (!payload.ok) {
-      answer.refuse(invalidPayload(payload.issues, answer.event))
+      answer.refuseInvalid(payload.issues)
       return
     }
     const failures = new Failures(answer.event, route.codec.errors)

@@ -120,10 +120,10 @@ export class Rate {
 /** What one connection has left of its limits. */
 export class Allowance {
   readonly #all: Rate
-  readonly #single = new Map<string, Rate>()
+  #single: Map<string, Rate> | undefined
   readonly #refusals: Rate
   #pending = 0
-  #onIdle: Array<() => void> = []
+  #onIdle: Array<() => void> | undefined
 
   /**
    * @param rates of single events, by name.
@@ -160,12 +160,15 @@ export class Allowance {
 
   pending(change: 1 | -1): void {
     this.#pending += change
-    if (this.#pending === 0) for (const resolve of this.#onIdle.splice(0)) resolve()
+    if (this.#pending === 0) for (const resolve of this.#onIdle?.splice(0) ?? []) resolve()
   }
 
   /** Resolves once no handler is at work for the connection. */
   idle(): Promise<void> {
-    return this.#pending === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve))
+    if (this.#pending === 0) return Promise.resolve()
+    this.#onIdle ??= []
+    const waiting = this.#onIdle
+    return new Promise((resolve) => waiting.push(resolve))
   }
 
   /** Something was refused for being beyond a limit. */
@@ -176,6 +179,7 @@ export class Allowance {
   #rateOf(event: string): Rate | undefined {
     const perSecond = this.rates.get(event)
     if (perSecond === undefined) return undefined
+    this.#single ??= new Map()
     const rate = this.#single.get(event) ?? new Rate(perSecond)
     this.#single.set(event, rate)
     return rate

@@ -1,17 +1,20 @@
 import type { Namespace, Socket } from 'socket.io'
 import type { Audience } from './cluster.js'
-import { type Frame, sendShort, toBytes } from './shortcut.js'
+import { type Frame, sendShort, toFrame } from './shortcut.js'
 
 /** An event as it goes over the wire, made once for all who get it. */
 export interface EncodedEvent {
   readonly event: string
   readonly args: readonly unknown[]
+  /** The name and the arguments, as one list. */
+  readonly json: string
   /** As Socket.IO writes it. */
   readonly packet: string
 }
 
 export function encodeEvent({ name }: Namespace, event: string, args: readonly unknown[]): EncodedEvent {
-  return { event, args, packet: `2${name === '/' ? '' : `${name},`}${JSON.stringify([event, ...args])}` }
+  const json = JSON.stringify([event, ...args])
+  return { event, args, json, packet: `2${name === '/' ? '' : `${name},`}${json}` }
 }
 
 /** Sends an event to those of the audience that are connected to this process, to each once. */
@@ -20,7 +23,7 @@ export function sendLocally(namespace: Namespace, { rooms, except }: Audience, e
   const ids = rooms.length === 0 ? adapter.sids.keys() : rooms.length === 1 ? adapter.rooms.get(rooms[0] as string) : idsIn(namespace, rooms)
   if (ids === undefined) return // nobody of them is here
   const excluded = except.length === 0 ? undefined : idsIn(namespace, except)
-  const frame = toBytes(encoded.packet)
+  const frame = toFrame(encoded.packet)
   for (const id of ids) {
     const socket = sockets.get(id) // one on its way in is in rooms, and not yet here
     if (socket !== undefined && excluded?.has(id) !== true) send(socket, encoded, frame)

@@ -44,15 +44,9 @@ export class Peers<User extends BaseUser> {
   }
 
   emit(audience: Audience, event: string, args: readonly unknown[]): void {
-    if (this.node === undefined) {
-      sendLocally(this.namespace, audience, encodeEvent(this.namespace, event, args))
-      return
-    }
-    const { rooms, except } = audience
-    this.namespace
-      .to([...rooms])
-      .except([...except])
-      .emit(event, ...args)
+    const encoded = encodeEvent(this.namespace, event, args)
+    sendLocally(this.namespace, audience, encoded)
+    this.node?.forward(audience, encoded.json)
   }
 
   /** Asks every device of the audience. */
@@ -144,7 +138,7 @@ export class Peers<User extends BaseUser> {
   }
 
   async #moveOne(connection: Connection<User>, kind: 'join' | 'leave', room: string): Promise<void> {
-    if (!connection.isPresent) connection.moved.add(room)
+    if (!connection.isPresent) connection.moved = new Set(connection.moved).add(room)
     if (kind === 'leave') {
       await connection.leaveAs(room)
       this.presence.exit(room, connection.present)

@@ -147,8 +147,16 @@ export class PresenceService implements PresenceReader {
 }
 
 interface PresentUser {
-  readonly connections: Map<string, PresentConnection>
+  connections: readonly PresentConnection[]
   leaving: NodeJS.Timeout | undefined
+}
+
+function has({ connections }: PresentUser, id: string): boolean {
+  return connections.some((connection) => connection.id === id)
+}
+
+function without({ connections }: PresentUser, id: string): PresentConnection[] {
+  return connections.filter((connection) => connection.id !== id)
 }
 
 /** Presence of one process. */
@@ -168,11 +176,11 @@ export class MemoryPresenceStore implements PresenceStore {
     const known = this.#users.get(userId)
     clearTimeout(known?.leaving)
     if (known === undefined) {
-      this.#users.set(userId, { connections: new Map([[id, connection]]), leaving: undefined })
+      this.#users.set(userId, { connections: [connection], leaving: undefined })
       this.#tell('online', userId)
     } else {
       known.leaving = undefined
-      known.connections.set(id, connection)
+      known.connections = [...without(known, id), connection]
       this.#tell('changed', userId)
     }
     return { standing: [...(this.#standing.get(userId) ?? [])], replaces: false }
@@ -180,11 +188,12 @@ export class MemoryPresenceStore implements PresenceStore {
 
   remove({ id, userId }: PresentConnection): void {
     const known = this.#users.get(userId)
-    if (known?.connections.delete(id) !== true) return
+    if (known === undefined || !has(known, id)) return
+    known.connections = without(known, id)
     for (const room of this.#roomsOf.get(id) ?? []) this.exit(room, { id, userId })
     this.#roomsOf.delete(id)
     this.#tell('changed', userId)
-    if (known.connections.size > 0) return
+    if (known.connections.length > 0) return
     known.leaving = setTimeout(() => {
       this.#users.delete(userId)
       this.#tell('offline', userId)
@@ -193,13 +202,15 @@ export class MemoryPresenceStore implements PresenceStore {
 
   update(connection: PresentConnection): void {
     const { id, userId } = connection
-    if (this.#users.get(userId)?.connections.has(id) !== true) return
-    this.#users.get(userId)?.connections.set(id, connection)
+    const known = this.#users.get(userId)
+    if (known === undefined || !has(known, id)) return
+    known.connections = known.connections.map((each) => (each.id === id ? connection : each))
     this.#tell('changed', userId)
   }
 
   enter(room: string, { id, userId }: PresentConnection): void {
-    if (this.#users.get(userId)?.connections.has(id) !== true) return
+    const known = this.#users.get(userId)
+    if (known === undefined || !has(known, id)) return
     const users = this.#rooms.get(room) ?? new Map<string, Set<string>>()
     const connections = users.get(userId) ?? new Set<string>()
     this.#rooms.set(room, users.set(userId, connections.add(id)))
@@ -236,7 +247,7 @@ export class MemoryPresenceStore implements PresenceStore {
   }
 
   async devices(userId: string): Promise<PresentDevice[]> {
-    return unique([...(this.#users.get(userId)?.connections.values() ?? [])].map(({ device }) => device))
+    return unique((this.#users.get(userId)?.connections ?? []).map(({ device }) => device))
   }
 
   async members(room: string): Promise<string[]> {

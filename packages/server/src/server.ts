@@ -3,7 +3,7 @@ import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Contract, SessionFields } from '@org/realtime-contracts'
 import { CONTROL, type DisconnectNotice, isObject, RealtimeError } from '@org/realtime-contracts/wire'
-import { type Namespace, Server as SocketServer } from 'socket.io'
+import { type Namespace, type Socket, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
 import type { Acknowledge } from './answer.js'
 import { Attachment, checkPort } from './attachment.js'
@@ -323,11 +323,12 @@ class Realtime<User extends BaseUser> {
       connection.close({ code: 'SLOW_CONSUMER', reason: 'The client does not read what it is sent fast enough', mayReturn: true })
     })
     // What cannot be parsed ends the transport; the client is told before.
-    socket.on('error', () => socket.emit('$disconnect', UNREADABLE))
+    socket.on('error', tellUnreadable)
     socket.on('disconnect', () => {
       unwatch()
       shortcut.close()
       endUnused(this.#handshakeTimeoutMs + REFUSAL_MS, socket)
+      connection.gone()
       this.#connections.remove(connection)
       this.#watching.forget(connection)
       this.#presence.remove(connection.present)
@@ -379,6 +380,10 @@ class Realtime<User extends BaseUser> {
       next(root.listenerCount('connection') > 0 ? undefined : new Error(`Connect to the namespace ${this.#namespace.name}`))
     })
   }
+}
+
+function tellUnreadable(this: Socket): void {
+  this.emit('$disconnect', UNREADABLE)
 }
 
 function toAcknowledge(last: unknown): Acknowledge | undefined {

@@ -1,5 +1,6 @@
 import type { Socket as TcpSocket } from 'node:net'
 import type { Socket } from 'socket.io'
+import { Slot } from './slot.js'
 import type { Transport } from './transport.js'
 
 // The one file that leans on what Socket.IO, Engine.IO and ws keep to themselves. What a shortcut leaves out are their layers between
@@ -25,20 +26,35 @@ const OPEN = 1
 // What is more waits in Engine.IO's buffer, where it is watched.
 const MAX_UNSENT_BYTES = 64 * 1024
 
-// Of what waits for a slow reader, which a frame that is written at once does not.
-const OWN_WATCHERS = 1
+// Who counts what waits for a slow reader, and what lets go of the held frames first.
+const OWN_WATCHERS = 2
 
+// What is written to a connection in one turn of the event loop leaves with one system call, which costs more than all else.
 const corked: TcpSocket[] = []
+const holding: Array<{ release(): void }> = []
+let isEnding = false
 
-/** What is written to a connection in one turn of the event loop leaves with one system call, which costs more than all else. */
+function atEndOfTurn(): void {
+  if (isEnding) return
+  isEnding = true
+  setImmediate(() => {
+    isEnding = false
+    releaseAll()
+    for (const tcp of corked.splice(0)) tcp.uncork()
+  })
+}
+
+/** Keeps back what Socket.IO writes until the end of the turn. */
 export function cork(tcp: TcpSocket): void {
   if (tcp.writableCorked > 0) return
   tcp.cork()
-  if (corked.push(tcp) === 1) setImmediate(uncork)
+  corked.push(tcp)
+  atEndOfTurn()
 }
 
-function uncork(): void {
-  for (const tcp of corked.splice(0)) tcp.uncork()
+/** What waits for the end of the turn goes before anything that takes the usual way. */
+export function releaseAll(): void {
+  if (holding.length > 0) for (const shortcut of holding.splice(0)) shortcut.release()
 }
 
 /** A packet of Socket.IO as one WebSocket frame. */
@@ -50,7 +66,7 @@ const SHORT = 126
 const MEDIUM = 65_536
 
 /** @param packet as Socket.IO writes it, without what Engine.IO puts before. */
-function toFrame(packet: string): Frame {
+export function toFrame(packet: string): Frame {
   const bytes = Buffer.byteLength(packet)
   const length = bytes + MESSAGE.length
   if (bytes === packet.length && length < MEDIUM) {
@@ -66,12 +82,6 @@ function toFrame(packet: string): Frame {
   if (headerLength === 10) frame.writeBigUInt64BE(BigInt(length), 2)
   frame.write(MESSAGE + packet, headerLength)
   return frame
-}
-
-/** A frame as bytes, for many to share. */
-export function toBytes(packet: string): Buffer {
-  const frame = toFrame(packet)
-  return typeof frame === 'string' ? Buffer.from(frame, 'latin1') : frame
 }
 
 /** The SDK's side of a shortcut, one for all sockets. */
@@ -90,7 +100,9 @@ export class Shortcut<Owner> {
   readonly #prefix: string
   #webSocket: WebSocket | undefined
   #tcp: TcpSocket | undefined
-  #restore: () => void = noop
+  #held = ''
+  #listener: MessageListener | undefined
+  #usual: MessageListener | undefined
 
   constructor(
     private readonly socket: Socket,
@@ -101,17 +113,31 @@ export class Shortcut<Owner> {
     this.#prefix = socket.nsp.name === '/' ? '42' : `42${socket.nsp.name},`
     shortcuts.set(socket, this)
     this.#enter()
-    this.#conn.on('upgrade', this.#enter)
+    if (this.#webSocket === undefined) this.#conn.once('upgrade', () => this.#enter())
   }
 
   /** @returns whether it is on its way; else it has to be sent as usual. */
   send(frame: Frame): boolean {
     const tcp = this.#tcp
-    if (tcp === undefined || tcp.writableLength > MAX_UNSENT_BYTES || !this.#isIdle()) return false
-    cork(tcp)
-    if (typeof frame === 'string') tcp.write(frame, 'latin1')
-    else tcp.write(frame)
+    if (tcp === undefined || tcp.writableLength + this.#held.length > MAX_UNSENT_BYTES || !this.#isIdle()) return false
+    if (typeof frame === 'string') {
+      // Joined to one text they are written in two thirds of the time that as many chunks take.
+      if (this.#held === '') holding.push(this)
+      this.#held += frame
+      atEndOfTurn()
+    } else {
+      this.release()
+      cork(tcp)
+      tcp.write(frame)
+    }
     return true
+  }
+
+  /** Writes what is held for the end of the turn; after a close frame nothing may come. */
+  release(): void {
+    const held = this.#held
+    this.#held = ''
+    if (held !== '' && this.#webSocket?.readyState === OPEN) this.#tcp?.write(held, 'latin1')
   }
 
   /** Sends an event to this socket alone. */
@@ -132,8 +158,9 @@ export class Shortcut<Owner> {
   }
 
   close(): void {
-    this.#conn.off('upgrade', this.#enter)
-    shortcuts.delete(this.socket)
+    shortcuts.set(this.socket, undefined)
+    this.#conn.off('packetCreate', releaseAll)
+    this.release()
     this.#tcp = undefined
     this.#restore()
   }
@@ -145,20 +172,29 @@ export class Shortcut<Owner> {
     return readyState === 'open' && writeBuffer.length === 0 && this.#webSocket?.readyState === OPEN && isAlone
   }
 
-  readonly #enter = (): void => {
+  #enter(): void {
     const { transport, writeBuffer } = this.#conn as unknown as { transport: { name: string; socket?: WebSocket }; writeBuffer: unknown } // Engine.IO's own
     const webSocket = transport.name === 'websocket' ? transport.socket : undefined
     const tcp = webSocket?._socket
-    if (isOff || webSocket === undefined || webSocket.extensions !== '' || !Array.isArray(writeBuffer) || typeof tcp?.cork !== 'function') return
+    if (
+      isOff ||
+      shortcuts.get(this.socket) === undefined ||
+      webSocket === undefined ||
+      webSocket.extensions !== '' ||
+      !Array.isArray(writeBuffer) ||
+      typeof tcp?.cork !== 'function'
+    )
+      return
     this.#webSocket = webSocket
     this.#tcp = tcp
+    this.#conn.on('packetCreate', releaseAll)
     this.#takeMessages(webSocket)
   }
 
   #takeMessages(webSocket: WebSocket): void {
     const [usual, ...others] = webSocket.listeners('message') as MessageListener[] // ws says so
     if (usual === undefined || others.length > 0) return
-    const listener = (data: Buffer, isBinary: boolean): void => {
+    const listener: MessageListener = (data, isBinary) => {
       // Between a packet and its attachments nothing else may come, and how many there are only the usual way knows: it stays.
       if (isBinary || holdsAttachments(data)) this.#restore()
       else if (this.#take(data)) return
@@ -166,11 +202,16 @@ export class Shortcut<Owner> {
     }
     webSocket.off('message', usual)
     webSocket.on('message', listener)
-    this.#restore = () => {
-      if (!webSocket.listeners('message').includes(listener)) return
-      webSocket.off('message', listener)
-      webSocket.on('message', usual)
-    }
+    this.#usual = usual
+    this.#listener = listener
+  }
+
+  #restore(): void {
+    const [webSocket, listener, usual] = [this.#webSocket, this.#listener, this.#usual]
+    this.#listener = undefined
+    if (webSocket === undefined || listener === undefined || usual === undefined || !webSocket.listeners('message').includes(listener)) return
+    webSocket.off('message', listener)
+    webSocket.on('message', usual)
   }
 
   /** @returns whether it was an event that is the SDK's alone. */
@@ -210,7 +251,7 @@ function receive<Owner>(inbound: Inbound<Owner>, packet: unknown[], acknowledge:
   inbound.receive(packet, acknowledge, owner)
 }
 
-const shortcuts = new WeakMap<Socket, Pick<Shortcut<unknown>, 'send'>>()
+const shortcuts = new Slot<Pick<Shortcut<unknown>, 'send'>>()
 
 /** Sends a frame to a socket. @returns whether it is on its way; else it has to be sent as usual. */
 export function sendShort(socket: Socket, frame: Frame): boolean {
@@ -246,5 +287,3 @@ function parseArray(text: string, start: number): unknown[] | undefined {
     return undefined // what is wrong with it is said on the usual way
   }
 }
-
-function noop(): void {}

@@ -21,34 +21,28 @@ const CEILING = 8
  * @returns a function that ends the watching.
  */
 export function watchBuffer(transport: Transport, { bufferedBytes, bufferedPackets }: BufferLimits, exceeded: () => void): () => void {
-  let bytes = 0
-  let packets = 0
-  let patience: NodeJS.Timeout | undefined
-  const isOver = (times: number): boolean => bytes > bufferedBytes * times || packets > bufferedPackets * times
+  const buffer = { bytes: 0, packets: 0, patience: undefined as NodeJS.Timeout | undefined }
 
   function count({ data }: { data?: string | Buffer }): void {
-    bytes += data?.length ?? 0
-    packets++
-    if (isOver(CEILING)) giveUp()
-    else if (isOver(1)) patience ??= setTimeout(giveUp, PATIENCE_MS).unref()
+    buffer.bytes += data?.length ?? 0
+    buffer.packets++
+    const over = Math.max(buffer.bytes / bufferedBytes, buffer.packets / bufferedPackets)
+    if (over > CEILING) stop(exceeded)
+    else if (over > 1) buffer.patience ??= setTimeout(stop, PATIENCE_MS, exceeded).unref()
   }
 
   function empty(): void {
-    bytes = 0
-    packets = 0
-    clearTimeout(patience)
-    patience = undefined
+    buffer.bytes = 0
+    buffer.packets = 0
+    clearTimeout(buffer.patience)
+    buffer.patience = undefined
   }
 
-  function stop(): void {
-    clearTimeout(patience)
+  function stop(then = noop): void {
+    clearTimeout(buffer.patience)
     transport.off('packetCreate', count)
     transport.off('drain', empty)
-  }
-
-  function giveUp(): void {
-    stop()
-    exceeded()
+    then()
   }
 
   transport.on('packetCreate', count)
@@ -56,11 +50,21 @@ export function watchBuffer(transport: Transport, { bufferedBytes, bufferedPacke
   return stop
 }
 
-/** Makes closing take no longer than that, whatever the peer does. */
-export function boundClosing(ms: number, transport: Transport): void {
+const CLOSED = 3 // of a WebSocket
+// How long a peer may take to agree that a connection is closed.
+const END_MS = 1_000
+
+/** Makes closing take no longer than a second, whatever the peer does. */
+export function boundClosing(transport: Transport): void {
   // A polling transport that has no request open waits half a minute for one, to say in its answer that it closes.
-  Reflect.set(transport.transport, 'closeTimeout', ms)
-  transport.once('close', () => endWithin(ms, transport))
+  if (transport.transport.name === 'polling') Reflect.set(transport.transport, 'closeTimeout', END_MS)
+  transport.on('close', endClosed) // one function for all connections: most are idle, and what each keeps counts
+}
+
+function endClosed(this: Transport): void {
+  const webSocket: unknown = Reflect.get(this.transport, 'socket')
+  const hasEnded = hasTerminate(webSocket) && Reflect.get(webSocket, 'readyState') === CLOSED
+  if (!hasEnded) endWithin(END_MS, this) // a timer would keep all of a connection that is gone
 }
 
 /** Ends a transport that was told to close, if it has not come to it by then: a silent peer would hold its socket for half a minute. */
@@ -84,3 +88,5 @@ export function endUnused(ms: number, { client, conn }: Socket): void {
 function hasTerminate(value: unknown): value is { terminate(): void } {
   return typeof value === 'object' && value !== null && 'terminate' in value && typeof value.terminate === 'function'
 }
+
+function noop(): void {}

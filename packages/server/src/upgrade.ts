@@ -4,6 +4,7 @@ import { Socket as TcpSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Server as SocketServer } from 'socket.io'
 import { cork, isOff } from './shortcut.js'
+import { Slot } from './slot.js'
 import type { Transport } from './transport.js'
 
 type Engine = SocketServer['engine']
@@ -15,7 +16,7 @@ type Upgrade = IncomingMessage & { readonly _query?: Readonly<Record<string, unk
  */
 export function tendUpgrades(server: HttpServer | HttpsServer, engine: Engine): () => void {
   if (isOff) return () => {}
-  const before = new WeakMap<IncomingMessage, readonly unknown[]>()
+  const before = new Slot<readonly unknown[]>()
   const remember = (request: IncomingMessage, tcp: Duplex): void => void before.set(request, tcp.rawListeners('close'))
   // Refused are only requests before this.
   const accept = (_headers: unknown, request: Upgrade): void => {

@@ -1,7 +1,9 @@
 import type { Namespace } from 'socket.io'
 import { type BroadcastOptions, ClusterAdapter, type ClusterMessage, type ClusterResponse, MessageType, type Room, type SocketId } from 'socket.io-adapter'
 import type { Audience, Perform } from '../cluster.js'
+import { encodeEvent, sendLocally } from '../local.js'
 import type { RedisBus } from './bus.js'
+import { Forwarding, isEvents } from './events.js'
 import { type Channels, decode, encode, hasChannel, toPublications } from './message.js'
 import { Questions } from './questions.js'
 
@@ -12,6 +14,7 @@ import { Questions } from './questions.js'
  */
 export class RedisAdapter extends ClusterAdapter {
   readonly #questions: Questions
+  readonly #forwarding: Forwarding
   #perform: Perform = async () => {}
 
   constructor(
@@ -21,6 +24,7 @@ export class RedisAdapter extends ClusterAdapter {
   ) {
     super(namespace)
     this.#questions = new Questions(bus, channels, this.uid)
+    this.#forwarding = new Forwarding(bus, channels, this.uid)
     own(this.bus.subscribe(channels.all, (raw) => this.#hear(raw)))
     own(
       this.bus.subscribe(channels.ofNode(this.uid), (raw) => {
@@ -35,7 +39,13 @@ export class RedisAdapter extends ClusterAdapter {
 
   /** Has the other nodes that hear of the audience do something. @throws RealtimeError `UNAVAILABLE` */
   ask(audience: Audience, task: unknown, timeoutMs: number, tell: (answer: unknown) => void): Promise<void> {
+    this.#forwarding.flush()
     return this.#questions.ask(audience, task, timeoutMs, tell)
+  }
+
+  /** Sends an event to those of the audience that other nodes have. */
+  forward(audience: Audience, json: string): void {
+    this.#forwarding.forward(audience, json)
   }
 
   /** Does what other nodes ask for. */
@@ -78,11 +88,13 @@ export class RedisAdapter extends ClusterAdapter {
   }
 
   override async close(): Promise<void> {
+    this.#forwarding.flush()
     const rooms = [...this.rooms.keys()].filter(hasChannel).map((room) => this.channels.ofRoom(room))
     await Promise.all([this.channels.all, this.channels.ofNode(this.uid), ...rooms].map((channel) => this.bus.unsubscribe(channel)))
   }
 
   protected override async doPublish(message: ClusterMessage): Promise<string> {
+    this.#forwarding.flush()
     const publications = toPublications(message, this.channels)
     await Promise.all(publications.map((publication) => this.bus.publish(publication.channel, encode(publication.message))))
     return '' // an offset, which only the recovery of connections would use
@@ -98,7 +110,14 @@ export class RedisAdapter extends ClusterAdapter {
 
   #hear(raw: Buffer): void {
     const message = decode(raw)
-    if (!this.#questions.receive(message, this.#perform)) this.onMessage(message as ClusterMessage) // only nodes publish here
+    if (this.#questions.receive(message, this.#perform)) return
+    if (!isEvents(message)) {
+      this.onMessage(message as ClusterMessage) // only nodes publish here
+      return
+    }
+    const { uid, rooms, events } = message
+    if (uid === this.uid) return
+    for (const [except, [event, ...args]] of events) sendLocally(this.nsp, { rooms, except }, encodeEvent(this.nsp, event, args))
   }
 }
 

@@ -4,8 +4,9 @@ import type { Cluster, ClusterContext, ClusterLink, ClusterNode } from '../clust
 import { RedisAdapter } from './adapter.js'
 import { RedisBus } from './bus.js'
 import type { RedisConnection } from './connection.js'
+import { EMITTER_UID, Forwarding } from './events.js'
 import { connectIoredis } from './ioredis.js'
-import { Channels, decode, toBroadcast } from './message.js'
+import { Channels, decode } from './message.js'
 import { connectNodeRedis, type NodeRedisClient } from './node-redis.js'
 import { RedisPresenceStore } from './presence.js'
 import { Questions } from './questions.js'
@@ -56,6 +57,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
           return bus.isUp && presence.isUp
         },
         onUp: (listener) => bus.onUp(listener),
+        forward: (audience, json) => own?.forward(audience, json),
         start(perform) {
           own?.answer(perform)
           presence.start()
@@ -73,17 +75,20 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
       const channels = new Channels(prefix, context.namespace)
       const uid = randomUUID()
       const questions = new Questions(bus, channels, uid)
+      const forwarding = new Forwarding(bus, channels, EMITTER_UID)
       bus.subscribe(channels.ofNode(uid), (raw) => questions.receive(decode(raw), async () => {}))?.catch(() => {}) // once Redis is there
       return {
         presence,
         get isUp() {
           return bus.isUp && presence.isUp
         },
-        ask: (audience, task, timeoutMs, tell) => questions.ask(audience, task, timeoutMs, tell),
-        emit(audience, event, args) {
-          for (const { channel, message } of toBroadcast(audience, event, args, context.namespace, channels)) void bus.publish(channel, message)
+        ask(audience, task, timeoutMs, tell) {
+          forwarding.flush()
+          return questions.ask(audience, task, timeoutMs, tell)
         },
+        emit: (audience, event, args) => forwarding.forward(audience, JSON.stringify([event, ...args])),
         async close() {
+          forwarding.flush()
           await presence.close()
           bus.close()
         },

@@ -1,4 +1,6 @@
+import { Socket } from 'node:net'
 import { type Cluster, Redis, type RedisOptions } from 'ioredis'
+import { cork } from '../shortcut.js'
 import { answered, Batches, type ConnectionWatcher, noop, Opening, type RedisConnection, SILENCE_MS, toCount, toRetryMs } from './connection.js'
 
 /**
@@ -40,7 +42,10 @@ class StandaloneConnection implements RedisConnection {
   }
 
   publish(channel: string, message: string | Buffer): Promise<number> {
-    return this.#publisherOpening.before(() => toNumber(this.publisher.spublish(channel, message)))
+    return this.#publisherOpening.before(() => {
+      corkStream(this.publisher)
+      return toNumber(this.publisher.spublish(channel, message))
+    })
   }
 
   command([name = '', ...args]: ReadonlyArray<string | number>): Promise<unknown> {
@@ -139,6 +144,11 @@ class ClusterConnection implements RedisConnection {
   close(): void {
     this.#cluster.disconnect()
   }
+}
+
+/** What is published in one turn of the event loop leaves with one system call; the library writes each command by itself. */
+function corkStream({ status, stream }: Redis): void {
+  if (status === 'ready' && stream instanceof Socket) cork(stream)
 }
 
 /** Told by what it has: the application's copy of ioredis may be another. */

@@ -1,6 +1,5 @@
 import { deserialize, serialize } from 'node:v8'
 import { type ClusterMessage, type ClusterResponse, MessageType } from 'socket.io-adapter'
-import type { Audience } from '../cluster.js'
 
 /** A message that says by rooms whom it is for. */
 type AddressedMessage = Extract<ClusterMessage, { data: { opts: unknown } }>
@@ -35,7 +34,7 @@ export function hasChannel(room: string): boolean {
   return !room.startsWith('device:') && (room.includes(':') || room.length !== SOCKET_ID_LENGTH)
 }
 
-const isUserRoom = (room: string): boolean => room.startsWith('user:')
+export const isUserRoom = (room: string): boolean => room.startsWith('user:')
 
 /** One message on one channel: `undefined` is the one that all nodes listen to. */
 interface Part {
@@ -91,23 +90,6 @@ export function toPublications(message: ClusterMessage, channels: Channels): Arr
     // Only the addresses differ: the kind of the message stays what it is.
     message: { ...message, data: { ...message.data, opts: { ...opts, rooms: [...rooms], except: [...except] } } } as ClusterMessage,
   }))
-}
-
-const EMITTER_UID = 'emitter' // of no node: every node takes what it says
-const EVENT = 2 // the type of an event's packet in Socket.IO's protocol
-
-/** What a process without sockets has to publish to reach those of all nodes. */
-export function toBroadcast(
-  { rooms, except }: Audience,
-  event: string,
-  args: readonly unknown[],
-  namespace: string,
-  channels: Channels,
-): Array<{ channel: string; message: string | Buffer }> {
-  const packet = { type: EVENT, data: [event, ...args] }
-  const opts = { rooms: [...rooms], except: [...except], flags: {} }
-  const message: ClusterMessage = { uid: EMITTER_UID, nsp: namespace, type: MessageType.BROADCAST, data: { packet, opts } }
-  return toPublications(message, channels).map((publication) => ({ channel: publication.channel, message: encode(publication.message) }))
 }
 
 const FIRST_OF_JSON = 0x7b // {
