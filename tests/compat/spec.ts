@@ -23,7 +23,7 @@ export type Spec =
   | { kind: 'wrap'; wrap: Wrap; of: Spec }
 
 export const FORMATS = ['email', 'uuid', 'uuid4', 'datetime', 'datetime3', 'datetimeOffset', 'date', 'ipv4', 'url', 'base64'] as const
-export type Format = (typeof FORMATS)[number]
+type Format = (typeof FORMATS)[number]
 
 const FORMAT_SCHEMAS: Readonly<Record<Format, () => z.ZodString | z.ZodStringFormat>> = {
   email: () => z.email(),

@@ -2,12 +2,14 @@
 const assert = require('node:assert/strict')
 const { createRealtimeClient, RealtimeError } = require('@org/realtime-client')
 const { RealtimeError: SameError } = require('@org/realtime-contracts')
+const { compareContracts } = require('@org/realtime-contracts/compat')
 const { contract } = require('@org/realtime-contracts/events')
 const { createRealtimeServer } = require('@org/realtime-server')
 const { redisCluster } = require('@org/realtime-server/redis')
 
 async function main() {
   assert.equal(RealtimeError, SameError)
+  assert.equal(compareContracts(contract, contract).verdict, 'safe')
   assert.throws(() => redisCluster({}), TypeError)
   const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
   realtime.on('notification:mark_read', () => ({ success: true }))

@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
 import { RealtimeError as SameError } from '@org/realtime-contracts'
+import { compareContracts } from '@org/realtime-contracts/compat'
 import { contract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
 import { createRealtimeServer } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
 
 assert.equal(RealtimeError, SameError)
+assert.equal(compareContracts(contract, contract).verdict, 'safe')
 assert.throws(() => redisCluster({}), TypeError)
 const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
 realtime.on('notification:mark_read', () => ({ success: true }))

@@ -78,11 +78,11 @@ function addLengthCheck<C extends LengthChecks>(read: C, check: Check): C | unde
   }
 }
 
-export function longer<C extends LengthChecks>(read: C, min: number): C {
+function longer<C extends LengthChecks>(read: C, min: number): C {
   return min > (read.min ?? 0) ? { ...read, min } : read
 }
 
-export function shorter<C extends LengthChecks>(read: C, max: number): C {
+function shorter<C extends LengthChecks>(read: C, max: number): C {
   return max < (read.max ?? Number.POSITIVE_INFINITY) ? { ...read, max } : read
 }
 

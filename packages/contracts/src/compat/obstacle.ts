@@ -64,5 +64,4 @@ export function severityOf(obstacles: readonly Obstacle[]): number {
   return Math.max(-1, ...obstacles.map(({ severity }) => SEVERITIES.indexOf(severity)))
 }
 
-export const FAILURE = SEVERITIES.indexOf('failure')
 export const LOSS = SEVERITIES.indexOf('loss')

@@ -202,7 +202,7 @@ function ranges(...pairs: string[]): Units {
 }
 
 /** Ranges in order, those that touch joined. */
-export function toUnits(...found: Array<readonly [number, number]>): Units {
+function toUnits(...found: Array<readonly [number, number]>): Units {
   const joined: Array<[number, number]> = []
   for (const [low, high] of found.sort(([left], [right]) => left - right)) {
     const last = joined.at(-1)
