@@ -1,6 +1,46 @@
 import type { Random } from './random.js'
 import { drawField, drawLeaf, drawMember, drawSpec, FIELD_WRAPS, FORMATS, NAMES, PATTERNS, type Spec, VALUES, WRAPS } from './spec.js'
 
+const DISGUISES = ['readonly', 'describe', 'brand'] as const
+
+/** The same schema in other words: described, branded, readonly, its fields and values in another order. */
+export function disguise(spec: Spec, random: Random): Spec {
+  const copy = rewrite(structuredClone(spec), random)
+  return copy.kind === 'object' || random.chance(0.5) ? copy : { kind: 'wrap', wrap: random.pick(DISGUISES), of: copy }
+}
+
+function rewrite(of: Spec, random: Random): Spec {
+  const part = (each: Spec): Spec => disguise(each, random)
+  switch (of.kind) {
+    case 'enum':
+    case 'openEnum':
+      return { ...of, values: of.kind === 'enum' ? of.values.reverse() : of.values }
+    case 'object':
+      return { ...of, fields: mapEntries(of.fields, part) }
+    case 'array':
+    case 'record':
+    case 'wrap':
+      return { ...of, of: part(of.of) }
+    case 'tuple':
+      return { ...of, items: of.items.map(part) }
+    case 'union':
+    case 'xor':
+      return { ...of, of: of.of.map(part) }
+    case 'both':
+      return { ...of, of: [rewrite(of.of[0], random), rewrite(of.of[1], random)] }
+    case 'members':
+    case 'openMembers':
+      return { ...of, of: mapEntries(of.of, (member) => rewrite(member, random) as SpecOf<'object'>) }
+    default:
+      return of
+  }
+}
+
+function mapEntries<T>(record: Record<string, T>, map: (value: T) => T): Record<string, T> {
+  const entries = Object.entries(record).map(([key, value]): [string, T] => [key, map(value)])
+  return Object.fromEntries(entries.reverse())
+}
+
 type SpecOf<K extends Spec['kind']> = Extract<Spec, { kind: K }>
 
 /** A copy of a schema with one thing changed somewhere in it. */

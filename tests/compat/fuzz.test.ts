@@ -2,7 +2,7 @@ import { defineContract } from '@org/realtime-contracts'
 import { type Comparison, compareContracts, type Finding, toLock, type Verdict } from '@org/realtime-contracts/compat'
 import { expect, test } from 'vitest'
 import * as z from 'zod'
-import { edit } from './edit.js'
+import { disguise, edit } from './edit.js'
 import { Random } from './random.js'
 import { build, drawObject, type Spec, sampleSpec, withoutCatch } from './spec.js'
 
@@ -174,4 +174,18 @@ test(`what is said of ${PAIRS} random edits is what zod does (seed ${SEED})`, { 
   // Who says risky to everything is never wrong.
   expect(tally.risky).toBeLessThan(0.2 * PAIRS * WAYS.length + 10)
   expect(tally.messages).toBeGreaterThan(PAIRS)
+})
+
+test(`the same schema in other words is safe, and mostly nothing new (seed ${SEED})`, { timeout: 300_000 }, () => {
+  let unchanged = 0
+  const count = Math.min(PAIRS, 1000)
+  for (let seed = SEED; seed < SEED + count; seed++) {
+    const random = new Random(seed)
+    const before = drawObject(random, random.pick([1, 2, 3]))
+    const comparison = compareContracts(toContract(build(before), seed), toContract(build(disguise(before, random)), seed), { skew: 'full' })
+    const harmful = comparison.findings.filter(({ verdict }) => verdict !== 'safe')
+    expect(harmful, `SEED=${seed} ${JSON.stringify(before)}`).toEqual([])
+    if (comparison.bump === 'patch') unchanged++
+  }
+  expect(unchanged).toBeGreaterThan(0.6 * count)
 })

@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
 import { createRealtimeHooks } from '@org/realtime-client/react'
 import { type ClientToServerEvents, defineContract, type ServerToClientEvents, toManifest } from '@org/realtime-contracts'
+import { compareContracts, readLock, toLock } from '@org/realtime-contracts/compat'
 import { contract as orgContract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
 import { createRealtimeNest } from '@org/realtime-nestjs'
@@ -50,6 +51,7 @@ org.on('xp:gained', ({ totalXp }) => totalXp.toFixed(0))
 export const orgFull = createRealtimeClient(orgContract, { url: 'http://localhost:3000' })
 export type Down = ServerToClientEvents<typeof orgContract>
 export type Up = ClientToServerEvents<typeof orgContract>
+export const isSafe: boolean = compareContracts(readLock(toLock(contract)), orgContract, { skew: 'full' }).verdict === 'safe'
 export const isOurs = (error: unknown): error is RealtimeError => error instanceof RealtimeError
 
 const { RealtimeProvider, useEvent, useRequest } = createRealtimeHooks<typeof client>()

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
 import { createRealtimeHooks } from '@org/realtime-client/react'
 import { RealtimeError as SameError } from '@org/realtime-contracts'
+import { compareContracts } from '@org/realtime-contracts/compat'
 import { contract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
 import { createRealtimeServer } from '@org/realtime-server'
@@ -11,6 +12,7 @@ import { createTestRealtime } from '@org/realtime-testing'
 
 assert.equal(RealtimeError, SameError)
 assert.equal(typeof createRealtimeHooks().useEvent, 'function')
+assert.equal(compareContracts(contract, contract).verdict, 'safe')
 assert.throws(() => redisCluster({}), TypeError)
 const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
 realtime.on('notification:mark_read', () => ({ success: true }))

@@ -1,6 +1,7 @@
 import type * as z from 'zod'
 import { hashText } from '../fingerprint.js'
-import { Comparison } from './compare.js'
+import { ValueComparison } from './compare.js'
+import { EVENT_RULES } from './eventrules.js'
 import { omission } from './expand.js'
 import type { LockModel, Model } from './model.js'
 import { linkModel } from './model.js'
@@ -68,7 +69,7 @@ export function compareValue(part: Part, sender: Side, receiver: Side, rules: Pr
   const [sent, received] = [sender.model == null ? undefined : linkModel(sender.model), linkModel(receiver.model)]
   if (sent === undefined) return [compareUnsent(part, received, rules)]
   const sides: Sides = { flow: part.flow, sender: sent, receiver: received, senderSchema: sender.schema, receiverSchema: receiver.schema }
-  const obstacles = new Comparison(part.flow).compare(sent, received, Place.root(part.path))
+  const obstacles = new ValueComparison(part.flow).compare(sent, received, Place.root(part.path))
   return mergeAlike([...compareAbsence(part, sent, received), ...obstacles.map((obstacle) => toFinding(part, obstacle, judge(obstacle, sides)))])
 }
 
@@ -107,7 +108,7 @@ interface Facts extends Judgement {
 }
 
 export function makeFinding(part: Part, rule: RuleId, { verdict, counterexample, detail = '', doubt = 'lost' }: Facts): Finding {
-  const { title, fix } = RULES[rule]
+  const { title, why, fix } = RULES[rule]
   const flow: FlowName = part.flow.sender === 'server' ? 'serverToClient' : 'clientToServer'
   const { event, path } = part
   return {
@@ -117,7 +118,7 @@ export function makeFinding(part: Part, rule: RuleId, { verdict, counterexample,
     flow,
     ...(event !== undefined && { event }),
     path,
-    message: `${title}${detail === '' ? '' : ` (${detail})`}: ${describe(part.flow, verdict, doubt)}`,
+    message: `${title}${detail === '' ? '' : ` (${detail})`}: ${Object.hasOwn(EVENT_RULES, rule) ? why : describe(part.flow, verdict, doubt)}`,
     fix,
     ...(counterexample !== undefined && { counterexample: counterexample.value }),
   }

@@ -16,7 +16,7 @@ type ArrayShape = Extract<Shape, { kind: 'array' }>
 type ConstantShape = Extract<Shape, { kind: 'constant' }>
 
 /** One comparison of what is sent with what is accepted: whether the one is part of the other, and what stands between. */
-export class Comparison {
+export class ValueComparison {
   // Pairs that are being compared, by how deep: a recursive model that comes back to one is as good as the rest of it.
   readonly #around = new Map<Model, Map<Model, number>>()
   // What has been found of a pair, which is told once, wherever it comes again.
@@ -44,7 +44,7 @@ export class Comparison {
     this.#around.get(sender)?.delete(receiver)
     this.#depth = depth
     // That nothing stands between may be for the sake of a pair that is still open.
-    if (found.length > 0 || this.#assumed >= depth) put(this.#known, sender, receiver, found)
+    if (severityOf(found) >= LOSS || this.#assumed >= depth) put(this.#known, sender, receiver, found)
     this.#assumed = Math.min(outer, this.#assumed < depth ? this.#assumed : Number.POSITIVE_INFINITY)
     return found
   }
@@ -213,7 +213,7 @@ export class Comparison {
 
   #compareArrays(shape: ArrayShape, candidate: ArrayShape, place: Place): Obstacle[] {
     const tuple = Math.max(shape.items.length, candidate.items.length)
-    const items = Array.from({ length: tuple }, (_, index) => this.#compareItem(shape, candidate, index, place.path, place))
+    const items = Array.from({ length: tuple }, (_, index) => this.#compareItem(shape, candidate, index, `[${index}]`, place))
     return [...this.#compareLengths(shape, candidate, place), ...items.flat(), ...this.#compareItem(shape, candidate, tuple, '[]', place)]
   }
 
@@ -221,7 +221,7 @@ export class Comparison {
     const [own, other] = [shape.items[index] ?? shape.rest, candidate.items[index] ?? candidate.rest]
     if (own === undefined || other === undefined || index >= Math.min(shape.max, candidate.max)) return []
     const wrap = (value: unknown, variant: number) => sampleArray(shape, this.flow.sender, variant, { [index]: value })
-    return this.compare(own, other, place.within(step === '[]' ? step : `[${index}]`, wrap))
+    return this.compare(own, other, place.within(step, wrap))
   }
 
   #compareLengths(shape: ArrayShape, candidate: ArrayShape, place: Place): Obstacle[] {

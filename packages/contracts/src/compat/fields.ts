@@ -1,4 +1,4 @@
-import type { Comparison } from './compare.js'
+import type { ValueComparison } from './compare.js'
 import { expand, omission } from './expand.js'
 import { areIdentical } from './identical.js'
 import type { Model } from './model.js'
@@ -11,7 +11,7 @@ import { admitsKey } from './value.js'
 type ObjectShape = Extract<Shape, { kind: 'object' }>
 
 /** What stands between an object that is sent and one that is accepted. */
-export function compareObjects(comparison: Comparison, sender: ObjectShape, receiver: ObjectShape, place: Place): Obstacle[] {
+export function compareObjects(comparison: ValueComparison, sender: ObjectShape, receiver: ObjectShape, place: Place): Obstacle[] {
   return new ObjectComparison(comparison, sender, receiver, place).compare()
 }
 
@@ -30,7 +30,7 @@ class ObjectComparison {
   readonly #renamed: ReadonlyMap<string, string>
 
   constructor(
-    private readonly comparison: Comparison,
+    private readonly comparison: ValueComparison,
     private readonly sender: ObjectShape,
     private readonly receiver: ObjectShape,
     private readonly place: Place,

@@ -131,7 +131,7 @@ function* stepsOf({ narrow, wide, text }: Pair): Generator<Pair> {
 }
 
 function stepTo(states: readonly State[], code: number): State[] {
-  return states.flatMap(({ reading }) => reading.filter(({ units }) => units.some(([low, high]) => low <= code && code <= high)).map(({ to }) => to))
+  return states.flatMap(({ reading }) => reading.filter(({ units }) => units.some((range) => isWithin(code, range))).map(({ to }) => to))
 }
 
 /** Ranges in which no state tells one unit from another. */
@@ -139,17 +139,21 @@ function split(states: readonly State[]): Array<readonly [number, number]> {
   const ranges = states.flatMap(({ reading }) => reading.flatMap(({ units }) => units))
   const starts = [...new Set(ranges.flatMap(([low, high]) => [low, high + 1]))].sort((left, right) => left - right)
   const parts = starts.slice(0, -1).map((start, index) => [start, starts[index + 1]! - 1] as const)
-  return parts.sort(([left], [right]) => rank(left) - rank(right))
+  return parts.sort((left, right) => rank(left) - rank(right))
 }
 
-/** Letters, digits, and what else is printed, before the rest. */
-function rank(code: number): number {
-  if (code >= 0x61 && code <= 0x7a) return 0
-  if (code >= 0x30 && code <= 0x39) return 1
-  return code >= 0x20 && code < 0x7f ? 2 : 3
+const NICE = [...'a0A-_ .'].map((character) => character.charCodeAt(0))
+
+/** Units that read well come first. */
+function rank(range: readonly [number, number]): number {
+  const index = NICE.findIndex((code) => isWithin(code, range))
+  return index === -1 ? NICE.length : index
 }
 
-function nice([low, high]: readonly [number, number]): string {
-  const wanted = [...'a0A-_ '].map((character) => character.charCodeAt(0)).find((code) => low <= code && code <= high)
-  return String.fromCharCode(wanted ?? (low < 0x20 && high >= 0x20 ? 0x20 : low))
+function nice(range: readonly [number, number]): string {
+  return String.fromCharCode(NICE.find((code) => isWithin(code, range)) ?? range[0])
+}
+
+function isWithin(code: number, [low, high]: readonly [number, number]): boolean {
+  return low <= code && code <= high
 }

@@ -1,4 +1,4 @@
-import type * as z from 'zod'
+import * as z from 'zod'
 import { canonicalJson } from '../fingerprint.js'
 import { isReceivedOnly } from '../open.js'
 import { isRewrite, readLengthChecks, readNumberChecks, readTextChecks, toRewritten } from './checks.js'
@@ -60,7 +60,7 @@ class ModelReader {
       case 'literal':
         return toEnum(def.values)
       case 'enum':
-        return toEnum(schema._zod.values ?? []) // which leaves out what a numeric enum has in reverse
+        return toEnum(z.core.util.getEnumValues(def.entries)) // which leaves out what a numeric enum has in reverse
       case 'template_literal':
         return { type: 'template', parts: def.parts.map((part) => this.#readPart(part)) }
       case 'object':
@@ -110,19 +110,16 @@ class ModelReader {
       type: 'record',
       keys: this.read(def.keyType),
       values: this.read(def.valueType),
-      ...(Reflect.get(def, 'partial') === true && { partial: true }),
+      ...(isPartial(def) && { partial: true }),
       ...(Reflect.get(def, 'mode') === 'loose' && { loose: true }),
     }
   }
 
   #readUnion(def: DefOf<'union'>): LockModel {
     const discriminator: unknown = Reflect.get(def, 'discriminator')
-    return {
-      type: 'union',
-      of: def.options.map((option) => this.read(option)),
-      ...(typeof discriminator === 'string' && { discriminator }),
-      ...(Reflect.get(def, 'inclusive') === false && discriminator === undefined && { exclusive: true }),
-    }
+    const members = def.options.map((option) => this.read(option))
+    if (typeof discriminator === 'string') return { type: 'union', of: sortMembers(members, discriminator), discriminator }
+    return { type: 'union', of: members, ...(Reflect.get(def, 'inclusive') === false && { exclusive: true }) }
   }
 
   #readPipe(schema: Schema, def: DefOf<'pipe'>): LockModel {
@@ -135,6 +132,21 @@ class ModelReader {
   #readPart(part: unknown): string | LockModel {
     return typeof part === 'object' && part !== null ? this.read(part as Schema) : String(part)
   }
+}
+
+/** zod 4.1 has no flag for it, and takes the list of its values from the schema of the keys. */
+function isPartial(def: DefOf<'record'>): boolean {
+  if (Reflect.get(def, 'partial') === true) return true
+  const keys = (def.keyType as z.core.$ZodTypes)._zod
+  const isListed =
+    keys.def.type === 'enum' || keys.def.type === 'literal' || (keys.def.type === 'union' && keys.def.options.every(({ _zod }) => _zod.values !== undefined))
+  return isListed && keys.values === undefined
+}
+
+/** Members that are told apart by a field have no order. */
+function sortMembers(members: readonly LockModel[], discriminator: string): LockModel[] {
+  const named = members.map((member) => [canonicalJson(member.type === 'object' ? member.fields[discriminator] : null) ?? '', member] as const)
+  return named.sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0)).map(([, member]) => member)
 }
 
 function mark(model: LockModel, marks: object): LockModel {
