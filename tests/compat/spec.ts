@@ -434,7 +434,7 @@ function sampleBranch(spec: Branch, random: Random, part: (of: Spec) => unknown)
     }
     case 'union':
     case 'xor':
-      return part(random.pick(spec.of))
+      return spec.of.length === 0 ? undefined : part(random.pick(spec.of))
     case 'members':
     case 'openMembers': {
       const tag = random.pick(Object.keys(spec.of))

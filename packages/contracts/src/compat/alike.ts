@@ -8,7 +8,7 @@ export function areSeenAlike(sender: Model, receiver: Model, around: ReadonlySet
   if (sender.type === 'object' && receiver.type === 'object') return areFieldsSeenAlike(sender, receiver, within)
   if (sender.type === 'array' && receiver.type === 'array') return areSeenAlike(sender.items, receiver.items, within)
   if (sender.type === 'optional' || sender.type === 'nullable') return areSeenAlike(sender.of, receiver, within)
-  if (receiver.type === 'optional' || receiver.type === 'nullable') return areSeenAlike(sender, receiver.of, within)
+  if (receiver.type === 'optional' || receiver.type === 'nullable') return areSeenAlike(sender, receiver.of, around)
   return isKept(sender) && isKept(receiver)
 }
 

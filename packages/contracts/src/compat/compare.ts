@@ -8,7 +8,7 @@ import { failNumber, type NumberAspect, sampleNumbers } from './number.js'
 import { type Flow, LOSS, type Obstacle, type Place, severityOf } from './obstacle.js'
 import type { RuleId } from './rules.js'
 import { sample, sampleArray, sampleShape } from './sample.js'
-import { REFINE, type Shape } from './shape.js'
+import { isRefinement, type Shape, type Token } from './shape.js'
 import { failText, sampleTexts, type TextAspect } from './text.js'
 import { admitsShape } from './value.js'
 
@@ -161,18 +161,18 @@ export class ValueComparison {
       if (index !== -1) own.splice(index, 1)
       return index === -1
     })
-    const isSeen = !candidate.tokens.includes(REFINE) || missing.includes(REFINE) || isSeenAlike(shape, candidate)
+    const isSeen = !candidate.tokens.some(isRefinement) || missing.some(isRefinement) || isSeenAlike(shape, candidate)
     const values = (variant: number) => this.#sampleAround(shape, [candidate], variant)
     const fail = (rule: RuleId, detail: string) => this.#fail(rule, detail, place, values, isFree(shape))
     return [
       ...(isSeen ? [] : [fail('refined-changed', '')]),
-      ...[...new Set(missing.map(({ name }) => name))].map((name) => fail(this.#ruleOfToken(name), name.slice(0, 200))),
+      ...[...new Map(missing.map((token) => [token.name, token])).values()].map((token) => fail(this.#ruleOfToken(token), token.name.slice(0, 200))),
     ]
   }
 
-  #ruleOfToken(name: string): RuleId {
-    if (name === REFINE.name) return this.rule('refinement-removed', 'refinement-added')
-    return name.startsWith('codec') ? 'codec-changed' : 'undecidable'
+  #ruleOfToken(token: Token): RuleId {
+    if (isRefinement(token)) return this.rule('refinement-removed', 'refinement-added')
+    return token.name.startsWith('codec') ? 'codec-changed' : 'undecidable'
   }
 
   #compareKinds(shape: Shape, candidate: Shape, place: Place): Obstacle[] {

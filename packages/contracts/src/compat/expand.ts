@@ -1,7 +1,7 @@
 import type { Role } from './answer.js'
 import { areDisjoint, meetAll } from './meet.js'
 import type { Model } from './model.js'
-import { type Field, type ObjectShape, type Omission, optional, REFINE, type Shape, UNKNOWN, withTokens } from './shape.js'
+import { asMember, type Field, type ObjectShape, type Omission, optional, REFINE, type Shape, UNKNOWN, withTokens } from './shape.js'
 import { expandTemplate } from './template.js'
 
 const expanded: Record<Role, WeakMap<Model, readonly Shape[]>> = { server: new WeakMap(), client: new WeakMap(), receiver: new WeakMap() }
@@ -61,7 +61,7 @@ function expandWrapper(model: Model, role: Role): readonly Shape[] {
   const absent: Shape = { model, tokens: [], kind: 'absent' }
   switch (model.type) {
     case 'union':
-      return model.exclusive === true ? expandExclusive(model, role) : model.of.flatMap((member) => expand(withoutCatch(member, model.discriminator), role))
+      return (model.exclusive === true ? expandExclusive(model, role) : expandMembers(model, role)).map(asMember)
     case 'all':
     case 'both':
       return meetAll(model, (part) => expand(part, role))
@@ -100,6 +100,10 @@ function expandStringbool(model: ModelOf<'stringbool'>, role: Role): readonly Sh
   return words.flatMap((texts, index) =>
     texts.map((value): Shape => ({ model, tokens: [], kind: 'constant', value, means: index === 0, ...(anyCase && role !== 'server' && { anyCase }) })),
   )
+}
+
+function expandMembers({ of, discriminator }: ModelOf<'union'>, role: Role): readonly Shape[] {
+  return of.flatMap((member) => expand(withoutCatch(member, discriminator), role))
 }
 
 function expandExclusive(model: ModelOf<'union'>, role: Role): readonly Shape[] {

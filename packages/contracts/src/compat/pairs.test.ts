@@ -34,6 +34,7 @@ const Day = z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(tex
 const Count = z.codec(z.string(), z.number(), { decode: (text) => Number(text), encode: (value) => String(value) })
 const Flag = z.codec(z.string(), z.boolean(), { decode: (text) => text === '1', encode: (value) => (value ? '1' : '0') })
 const isEven = (text: string) => text.length % 2 === 0
+const hasMore = (value: { more?: string | null | undefined }) => value.more !== undefined
 const Id = z.object({ id: z.string() })
 const circle = z.object({ type: z.literal('circle'), radius: z.number() })
 const square = z.object({ type: z.literal('square'), side: z.number() })
@@ -329,6 +330,22 @@ const ROWS: readonly Row[] = [
     Id.extend({ more: z.string().optional() }).refine(() => true),
     'risky',
     'safe',
+  ),
+  field(
+    'refinement-added',
+    'a refined text becomes one of several, and so may be refined by another function',
+    z.string().refine(isEven),
+    z.union([z.string().refine(() => false), z.number()]),
+    'breaking',
+    'breaking',
+  ),
+  row(
+    'refined-changed',
+    'a field of a refined object is no longer filled in',
+    z.object({ more: z.string().prefault('x') }).refine(hasMore),
+    z.object({ more: z.string().nullish() }).refine(hasMore),
+    'breaking',
+    'breaking',
   ),
   field(undefined, 'a datetime is decoded to a Date', z.iso.datetime(), Day, 'safe', 'safe'),
   field(undefined, 'a Date is left a text', Day, z.iso.datetime(), 'safe', 'safe'),

@@ -43,6 +43,18 @@ export interface Field {
 /** A function of the application. */
 export const REFINE: Token = { name: 'refine' }
 
+// One that moves into a union, or out of it, may be another: functions are only counted.
+const REFINE_OF_MEMBER: Token = { name: 'refine of a member' }
+
+export function isRefinement({ name }: Token): boolean {
+  return name === REFINE.name || name === REFINE_OF_MEMBER.name
+}
+
+/** A shape of a member, as one of the union's. */
+export function asMember(shape: Shape): Shape {
+  return shape.tokens.includes(REFINE) ? { ...shape, tokens: shape.tokens.map((token) => (token === REFINE ? REFINE_OF_MEMBER : token)) } : shape
+}
+
 export const UNKNOWN: Model = { type: 'unknown' }
 
 export type Omission = 'no' | 'caught' | 'yes'
