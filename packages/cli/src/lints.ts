@@ -1,6 +1,6 @@
-import type { Contract } from '@org/realtime-contracts'
+import type { Contract, EventDefinition, EventEntry } from '@org/realtime-contracts'
 import { type ContractLock, type LockModel, toLock } from '@org/realtime-contracts/compat'
-import { toDocument } from './docs/document.js'
+import * as z from 'zod'
 
 /** Something in a contract that will hurt later. */
 export interface Lint {
@@ -95,9 +95,14 @@ function isModel(value: unknown): value is LockModel {
 }
 
 function lintDescriptions(contract: Contract): Lint[] {
-  return toDocument(contract)
-    .events.filter(({ isReserved, payload, description }) => !isReserved && payload !== undefined && description === undefined)
-    .map(({ name }) => ({ lint: 'no-description', event: name, path: 'payload', message: 'nobody is told what it is for: give its payload a .describe()' }))
+  return [...Object.entries(contract.serverToClient), ...Object.entries(contract.clientToServer)]
+    .filter(([, entry]) => isUndescribed(entry))
+    .map(([event]) => ({ lint: 'no-description', event, path: 'payload', message: 'nobody is told what it is for: give its payload a .describe()' }))
+}
+
+function isUndescribed(entry: EventEntry): boolean {
+  const payload = '_zod' in entry ? entry : (entry as EventDefinition).payload
+  return payload !== undefined && z.globalRegistry.get(payload)?.description === undefined
 }
 
 function lintNames({ serverToClient, clientToServer }: ContractLock): Lint[] {

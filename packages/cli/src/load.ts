@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Contract } from '@org/realtime-contracts'
+import type { Contract, Evolution } from '@org/realtime-contracts'
 import { tsImport } from 'tsx/esm/api'
 import { UsageError } from './usage.js'
 
@@ -17,6 +17,15 @@ export async function loadContract(root: string, place: string): Promise<Contrac
   )
 }
 
+/** Loads what `evolve` has returned, alone or in lists, from whatever a file exports. @throws UsageError */
+export async function loadEvolutions(root: string, path: string): Promise<Evolution[]> {
+  const file = join(root, path)
+  if (!existsSync(file)) throw new UsageError(`There is no ${file}; "realtime.evolutions" is the file that exports what evolve returns`)
+  const found = [...new Set(Object.values(await importFile(file)).flat())].filter(isEvolution)
+  if (found.length === 0) throw new UsageError(`${file} exports nothing that evolve has returned`)
+  return found
+}
+
 async function importFile(file: string): Promise<Record<string, unknown>> {
   try {
     const loaded: Record<string, unknown> = await tsImport(pathToFileURL(file).href, import.meta.url)
@@ -30,6 +39,10 @@ async function importFile(file: string): Promise<Record<string, unknown>> {
 
 function isContract(value: unknown): value is Contract {
   return isRecord(value) && 'codec' in value && 'fingerprint' in value
+}
+
+function isEvolution(value: unknown): value is Evolution {
+  return isRecord(value) && isContract(value['from']) && isContract(value['to'])
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -155,6 +155,71 @@ describe('realtime check', () => {
   })
 })
 
+describe('a version that is supported', () => {
+  const v1 = contractOf(FIELDS, '1.0.0', "clientToServer: { 'order:buy': z.object({ item: z.string().max(9) }).describe('x') },")
+  const v2 = contractOf(
+    'id: z.string(), cents: z.int()',
+    '2.0.0',
+    "clientToServer: { 'order:place': z.object({ items: z.array(z.string().max(9)).max(9) }).describe('x') },",
+  )
+  const evolution = (changed: string, place = "{ was: 'order:buy', up: ({ item }) => ({ items: [item] }) }") => `
+import { evolve } from '@org/realtime-contracts'
+import { contract } from './contract.js'
+import { contract as v1 } from './v1.js'
+export const evolutions = [evolve(v1, contract, { serverToClient: { 'order:changed': ${changed} }, clientToServer: { 'order:place': ${place} } })]
+`
+  const good = '{ down: ({ id, cents }) => ({ id, total: cents / 100 }) }'
+  async function released() {
+    const made = project(v1)
+    await made.realtime('release')
+    made.write('src/contract.ts', v2)
+    made.write('src/v1.ts', v1)
+    made.write('.changeset/x.md', '---\n"shop": major\n---\n\nx\n')
+    await made.realtime('lock')
+    return made
+  }
+
+  test('needs casts where the contract breaks it', async () => {
+    const { realtime, write } = await released()
+    expect(await realtime('check')).toMatchObject({ exit: 0 })
+    expect(await realtime('check', '--supported', '1.0.0')).toMatchObject({
+      exit: 1,
+      error: expect.stringContaining('version 1.0.0 is supported (from 1.0.0 on)'),
+    })
+    write('src/evolutions.ts', evolution(good))
+    expect(await realtime('check', '--supported', '1.0.0', '--evolutions', 'src/evolutions.ts')).toMatchObject({ exit: 0, error: '' })
+    expect(await realtime('check', '--evolutions', 'src/nope.ts')).toMatchObject({ exit: 2 })
+    expect(await realtime('check', '--evolutions', 'src/contract.ts')).toMatchObject({
+      exit: 2,
+      error: expect.stringContaining('nothing that evolve has returned'),
+    })
+  })
+
+  test.each([
+    ['{}', 'order:changed payload.total missing'],
+    ['{ down: ({ id }) => ({ id }) }', 'order:changed payload refused: the cast makes {"id":'],
+    ['{ down: ({ id, cents }) => ({ id, total: String(cents) }) }', 'order:changed payload refused'],
+    ['{ down: (it) => it.lines.length }', 'order:changed payload failed: the cast throws TypeError'],
+    ['{ down: (it) => { it.total = it.cents; return it } }', 'order:changed payload impure'],
+  ])('is not served by the cast %s', async (cast, told) => {
+    const { realtime, write } = await released()
+    write('src/evolutions.ts', evolution(cast))
+    expect(await realtime('check', '--evolutions', 'src/evolutions.ts')).toMatchObject({ exit: 1, error: expect.stringContaining(told) })
+  })
+
+  test('is not served by a cast of what clients send that the contract refuses, nor by one that leads elsewhere', async () => {
+    const { realtime, write } = await released()
+    write('src/evolutions.ts', evolution(good, "{ was: 'order:buy', up: (it) => it }"))
+    expect(await realtime('check', '--evolutions', 'src/evolutions.ts')).toMatchObject({ exit: 1, error: expect.stringContaining('order:buy payload refused') })
+    write('src/evolutions.ts', evolution(good).replace('./contract.js', './v2.js'))
+    write('src/v2.ts', v2.replace('z.int()', 'z.int().min(1)'))
+    expect(await realtime('check', '--evolutions', 'src/evolutions.ts')).toMatchObject({
+      exit: 1,
+      error: expect.stringContaining('does not lead to the contract as it is now'),
+    })
+  })
+})
+
 test('realtime release keeps a version once, and matrix shows who can talk to whom', async () => {
   const { realtime, write } = project()
   await realtime('release')

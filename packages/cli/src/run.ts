@@ -19,14 +19,14 @@ const HELP = `Usage: realtime <command> [options]
     --against <history | git:ref | npm:package@range | file>   default history
     --format <${FORMATS.join(' | ')}>   default human
     --fail-on <${FAIL_ON.join(' | ')}>   default breaking
-  check             the gate for CI: fresh lock, planned bump, acknowledged risks, lints (--strict: lints fail, too)
+  check             the gate for CI: fresh lock, planned bump, acknowledged risks, casts for supported versions, lints (--strict: lints fail, too)
   changeset         write the changeset that the change needs
   explain [rule]    a rule: why, both directions, how to make the change safely
   docs              AsyncAPI 3.1, JSON Schemas, Markdown, and one HTML page (--host, --path, --namespace of the server)
   release           keep the lock of this version in contract.history
   matrix            which released versions can talk to which
 
-  --contract <file[#export]>, --lock, --history, --manifest, --acknowledged, --supported, --docs:
+  --contract <file[#export]>, --lock, --history, --manifest, --acknowledged, --supported, --evolutions, --docs:
       as "realtime" in package.json has them
   --skew <server-first | full>   full: nodes roll one at a time, so newer clients meet older servers
   --cwd <folder>    where the project is
@@ -37,7 +37,7 @@ Exit codes: 0 fine, 1 a violation, 2 usage or a contract that cannot be loaded, 
 const text = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
 const OPTIONS = {
-  ...{ contract: text, lock: text, history: text, manifest: text, acknowledged: text, supported: text, docs: text, cwd: text },
+  ...{ contract: text, lock: text, history: text, manifest: text, acknowledged: text, supported: text, evolutions: text, docs: text, cwd: text },
   ...{ against: text, format: text, 'fail-on': text, skew: text, host: text, path: text, namespace: text },
   ...{ check: flag, strict: flag, help: flag },
 } as const

@@ -20,14 +20,16 @@ export interface Settings {
   readonly acknowledged: string
   /** Which released versions are still in use: every one from this on. @default all */
   readonly supported: string | undefined
+  /** The file that exports what `evolve` returns, for older versions that are served although they could not talk to the contract. */
+  readonly evolutions: string | undefined
   /** Where `realtime docs` writes. @default 'contract.docs' */
   readonly docs: string
 }
 
-type Given = { readonly [name in 'contract' | 'lock' | 'history' | 'manifest' | 'acknowledged' | 'supported' | 'docs']?: string | undefined }
+type Given = { readonly [name in 'contract' | 'lock' | 'history' | 'manifest' | 'acknowledged' | 'supported' | 'evolutions' | 'docs']?: string | undefined }
 
 const PATHS = { lock: 'contract.lock.json', history: 'contract.history', acknowledged: 'contract.acknowledged.json', docs: 'contract.docs' } as const
-const KNOWN = ['contract', 'manifest', 'supported', ...Object.keys(PATHS)]
+const KNOWN = ['contract', 'manifest', 'supported', 'evolutions', ...Object.keys(PATHS)]
 
 /** @throws UsageError */
 export function readSettings(folder: string, flags: Given): Settings {
@@ -56,6 +58,7 @@ export function readSettings(folder: string, flags: Given): Settings {
     docs: path('docs'),
     manifest: manifest && join(root, manifest),
     supported: setting('supported'),
+    evolutions: setting('evolutions'),
   }
 }
 

@@ -27,6 +27,7 @@ export {
   RealtimeError,
   type RealtimeErrorOptions,
 } from './errors.js'
+export { type Cast, type EventEvolution, type Evolution, type EvolutionCasts, evolve } from './evolve.js'
 export type {
   Answered,
   ClientEvent,

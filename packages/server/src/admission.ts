@@ -121,10 +121,10 @@ export class Admission<User extends BaseUser> {
     const auth = socket.handshake.auth
     const handshake = parseHandshake(auth['realtime'])
     const proof = await this.#identify(socket, toToken(auth['token']) ?? bearerToken(socket.handshake.headers.authorization))
-    const newer = this.compatibility.check(handshake?.contract) // once it is known who asks
+    const compatible = this.compatibility.check(handshake?.contract) // once it is known who asks
     refuseGone(socket)
     const device: Device = { id: handshake?.device ?? socket.id }
-    const connection = new Connection(socket, device, proof, this.sessionCodec, this.limits, this.rates, newer)
+    const connection = new Connection(socket, device, proof, this.sessionCodec, this.limits, this.rates, compatible)
     this.connections.expect(connection)
     const remove = (): void => {
       this.connections.remove(connection)

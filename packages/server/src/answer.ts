@@ -1,4 +1,4 @@
-import type { ValueCodec } from '@org/realtime-contracts'
+import type { Cast, ValueCodec } from '@org/realtime-contracts'
 import {
   describeIssues,
   findNonJson,
@@ -12,6 +12,7 @@ import {
 } from '@org/realtime-contracts/wire'
 import type { OpenFailures, Report, Sender } from './context.js'
 import type { BaseUser } from './identity.js'
+import { apply } from './older.js'
 
 export type Acknowledge = (reply: Reply) => void
 /** What came of a handler. */
@@ -58,6 +59,9 @@ export class Failures {
 
 /** How one event is answered: to the acknowledgement where there is one, else failures to `error`. */
 export class Answer {
+  /** To the version of the contract that the client has. */
+  down: Cast | undefined
+
   constructor(
     readonly event: string,
     private readonly acknowledge: Acknowledge | undefined,
@@ -79,26 +83,38 @@ export class Answer {
     } else if (outcome.error instanceof RealtimeError && outcome.error.origin === 'local') {
       this.refuse(outcome.error)
     } else {
-      this.#internal(outcome.error)
+      this.internal(outcome.error)
     }
   }
 
   handled(outcome: Outcome, codec: ValueCodec | undefined, failures: Failures): void {
     if (!outcome.ok) {
       const error = failures.made(outcome.error)
-      if (error === undefined) this.#internal(outcome.error)
+      if (error === undefined) this.internal(outcome.error)
       else this.#send({ ok: false, error })
       return
     }
     const reply = codec?.encode(outcome.value) ?? { ok: true, value: undefined }
     if (reply.ok) {
-      this.#send({ ok: true, data: reply.value })
+      this.#reply(reply.value)
     } else {
-      this.#internal(new TypeError(`The reply of ${JSON.stringify(this.event)} does not match the contract: ${describeIssues(reply.issues)}`))
+      this.internal(new TypeError(`The reply of ${JSON.stringify(this.event)} does not match the contract: ${describeIssues(reply.issues)}`))
     }
   }
 
-  #internal(cause: unknown): void {
+  #reply(data: unknown): void {
+    let lowered = data
+    try {
+      if (this.down !== undefined) lowered = apply(this.down, data)
+    } catch (error) {
+      this.internal(error)
+      return
+    }
+    this.#send({ ok: true, data: lowered })
+  }
+
+  /** Answers `INTERNAL`, and reports why. */
+  internal(cause: unknown): void {
     this.refuse(new RealtimeError('INTERNAL', 'The server failed to handle this'))
     this.report(cause, { event: this.event, userId: this.sender.user.userId })
   }

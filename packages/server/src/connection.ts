@@ -1,9 +1,11 @@
 import type { ValueCodec } from '@org/realtime-contracts'
 import { type DisconnectNotice, describeIssues, RealtimeError, type SessionFacts, type WireError } from '@org/realtime-contracts/wire'
 import type { Socket } from 'socket.io'
+import type { Compatible } from './compatibility.js'
 import type { Device, Sender } from './context.js'
 import type { BaseUser, Proof } from './identity.js'
 import { Allowance, type Limits, rateLimited, roomChanges } from './limits.js'
+import { type OlderVersion, olderVersions } from './older.js'
 import type { PresentConnection } from './presence.js'
 import { type Room, userRoom } from './rooms.js'
 import { releaseAll } from './shortcut.js'
@@ -60,19 +62,24 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     private readonly sessionCodec: ValueCodec | undefined,
     private readonly limits: Limits,
     rates: ReadonlyMap<string, number>,
-    /** The version of the server's contract, where the client has an older one. */
-    private readonly newerVersion?: string,
+    private readonly compatible: Compatible,
   ) {
-    this.allowance = new Allowance(limits, rates, () =>
+    const { older } = compatible
+    if (older !== undefined) olderVersions.set(socket, older)
+    this.allowance = new Allowance(limits, older?.rates(rates) ?? rates, () =>
       this.close({ code: 'RATE_LIMITED', reason: 'It went on beyond the limits after having been told', retryAfterMs: ABUSE_RETRY_MS }),
     )
-    this.session = toSession(proof, device, sessionCodec, newerVersion)
+    this.session = toSession(proof, device, sessionCodec, compatible)
     this.#proof = proof
     this.present = { id: socket.id, userId: proof.user.userId, device }
   }
 
   get proof(): Proof<User> {
     return this.#proof
+  }
+
+  get older(): OlderVersion | undefined {
+    return this.compatible.older
   }
 
   get user(): User {
@@ -85,7 +92,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
 
   /** A new proof of the same user. @throws TypeError as the constructor; then nothing is changed. */
   renew(proof: Proof<User>): void {
-    this.session = toSession(proof, this.device, this.sessionCodec, this.newerVersion)
+    this.session = toSession(proof, this.device, this.sessionCodec, this.compatible)
     this.#proof = proof
   }
 
@@ -236,14 +243,14 @@ function toSession<User extends BaseUser>(
   { user, expiresAtMs }: Proof<User>,
   device: Device,
   codec: ValueCodec | undefined,
-  newerVersion: string | undefined,
+  { newerVersion, older }: Compatible,
 ): SessionFacts & { readonly success: true } {
   const fields = codec?.encode(user) ?? { ok: true, value: {} }
   if (!fields.ok) {
     throw new TypeError(`The authenticated user does not have the session fields of the contract: ${describeIssues(fields.issues)}`)
   }
   return {
-    ...(fields.value as object), // a session is an object: the contract has made sure
+    ...((older === undefined ? fields.value : older.session(fields.value)) as object), // a session is an object: the contract has made sure
     success: true,
     userId: user.userId,
     ...(typeof user.email === 'string' && { email: user.email }),

@@ -2,6 +2,7 @@ import type { ErrorsOf, PayloadOf, ReplyOf, Schema } from '@org/realtime-contrac
 import type { EventMeta, RealtimeError, WireError } from '@org/realtime-contracts/wire'
 import type { BaseUser } from './identity.js'
 import type { Allowance } from './limits.js'
+import type { OlderVersion } from './older.js'
 
 /** One client instance, kept across its reconnects; the socket's id for stock clients. An address, not a credential. */
 export interface Device {
@@ -61,6 +62,8 @@ export interface Sender<User> {
   readonly device: Device
   readonly allowance: Allowance
   readonly isDraining: boolean
+  /** The version of its contract, where the server casts to and from it. */
+  readonly older?: OlderVersion | undefined
   sendError(error: WireError, event: string): void
 }
 

@@ -4,6 +4,7 @@ import { type Acknowledge, Answer, Failures, type Outcome } from './answer.js'
 import type { Middleware, MiddlewareContext, Report, Sender } from './context.js'
 import type { BaseUser } from './identity.js'
 import type { Limits } from './limits.js'
+import { apply, type OlderEvent } from './older.js'
 import { isOversized } from './parser.js'
 
 type AnyHandler<User> = (context: MiddlewareContext<User>) => unknown
@@ -12,6 +13,7 @@ type AnyHandler<User> = (context: MiddlewareContext<User>) => unknown
 export type ControlHandler<S> = (payload: unknown, sender: S) => Promise<unknown>
 
 interface Route<User> {
+  readonly event: string
   readonly codec: EventCodec
   readonly steps: ReadonlyArray<Middleware<User>>
   readonly handler: AnyHandler<User>
@@ -50,7 +52,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     }
     for (const step of steps) assertFunction(step, `${where}: a middleware`)
     assertFunction(handler, `${where}: the handler`)
-    this.#routes.set(event, { codec, steps, handler })
+    this.#routes.set(event, { event, codec, steps, handler })
   }
 
   control(event: string, handler: ControlHandler<S>): void {
@@ -91,9 +93,12 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
       return
     }
     const payload = packet[1]
-    const route = this.#routes.get(answer.event)
+    const older = sender.older?.event(answer.event)
+    const route = this.#routes.get(older?.name ?? answer.event)
     const control = this.#controls.get(answer.event)
-    if (route !== undefined) {
+    if (route !== undefined && older !== undefined) {
+      this.#callOlder(route, older, payload, meta, answer, sender)
+    } else if (route !== undefined) {
       this.#call(route, payload, meta, answer, sender)
     } else if (control !== undefined) {
       this.#settle(
@@ -121,15 +126,30 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     return new Answer(name, acknowledge, sender, this.report)
   }
 
+  /** What its own version lets through comes up to the server's, and the reply goes down. */
+  #callOlder(route: Route<User>, { codec, up, down }: OlderEvent, wire: unknown, meta: EventMeta, answer: Answer, sender: S): void {
+    const payload = decodePayload(codec.payload, wire)
+    if (!payload.ok) {
+      answer.refuseInvalid(payload.issues)
+      return
+    }
+    answer.down = down
+    try {
+      this.#call(route, up === undefined ? wire : apply(up, wire), meta, answer, sender)
+    } catch (error) {
+      answer.internal(error) // the cast's: nothing else throws
+    }
+  }
+
   #call(route: Route<User>, wire: unknown, meta: EventMeta, answer: Answer, sender: S): void {
     const payload = decodePayload(route.codec.payload, wire)
     if (!payload.ok) {
       answer.refuseInvalid(payload.issues)
       return
     }
-    const failures = new Failures(answer.event, route.codec.errors)
+    const failures = new Failures(route.event, route.codec.errors)
     const context: MiddlewareContext<User> = {
-      event: answer.event,
+      event: route.event,
       payload: payload.value,
       user: sender.user,
       device: sender.device,

@@ -1,5 +1,6 @@
 import type { Namespace, Socket } from 'socket.io'
 import type { Audience } from './cluster.js'
+import { type OlderVersion, olderVersions } from './older.js'
 import { type Frame, sendShort, toFrame } from './shortcut.js'
 
 /** An event as it goes over the wire, made once for all who get it. */
@@ -24,9 +25,39 @@ export function sendLocally(namespace: Namespace, { rooms, except }: Audience, e
   if (ids === undefined) return // nobody of them is here
   const excluded = except.length === 0 ? undefined : idsIn(namespace, except)
   const frame = toFrame(encoded.packet)
+  let lowered: Lowered | undefined
   for (const id of ids) {
     const socket = sockets.get(id) // one on its way in is in rooms, and not yet here
-    if (socket !== undefined && excluded?.has(id) !== true) send(socket, encoded, frame)
+    if (socket === undefined || excluded?.has(id) === true) continue
+    const older = olderVersions.get(socket)
+    if (older === undefined) {
+      send(socket, encoded, frame)
+    } else {
+      lowered ??= new Lowered(namespace, encoded)
+      lowered.send(socket, older)
+    }
+  }
+}
+
+/** An event as older versions of the contract have it, made once for each. */
+class Lowered {
+  readonly #made = new Map<OlderVersion, EncodedEvent | undefined>()
+
+  constructor(
+    private readonly namespace: Namespace,
+    private readonly encoded: EncodedEvent,
+  ) {}
+
+  send(socket: Socket, older: OlderVersion): void {
+    if (!this.#made.has(older)) this.#made.set(older, this.#lower(older))
+    const lowered = this.#made.get(older)
+    if (lowered !== undefined) send(socket, lowered, toFrame(lowered.packet))
+  }
+
+  #lower(older: OlderVersion): EncodedEvent | undefined {
+    const { event, args } = this.encoded
+    const lowered = older.lower(event, args)
+    return lowered && encodeEvent(this.namespace, lowered.event, lowered.args)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Contract, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
+import type { Contract, Evolution, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
 import type { RefusalListener } from './admission.js'
 import type { Cluster } from './cluster.js'
 import type { Report } from './context.js'
@@ -43,6 +43,11 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
    * can really talk. @default none: versions decide, as in Semantic Versioning
    */
   readonly history?: readonly unknown[]
+  /**
+   * How to talk to clients of older versions that could not be talked to otherwise: what `evolve(older, newer, casts)` of the contracts'
+   * package returns. @default none: they are refused with `CONTRACT_MISMATCH`
+   */
+  readonly evolutions?: readonly Evolution[]
   /** What joins several processes to one server: `redisCluster({ url })` of `@org/realtime-server/redis`. @default this process alone */
   readonly cluster?: Cluster
   /** Told of every client that was not let in: `error.cause` has the reason, which the client is not told. */
@@ -69,6 +74,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
   'revocations',
   'cluster',
   'history',
+  'evolutions',
   'onRefused',
   'onError',
 ]
@@ -85,6 +91,9 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
   }
   if (options.history !== undefined && !Array.isArray(options.history)) {
     throw new TypeError('history must be a list of contract locks, such as those in contract.history')
+  }
+  if (options.evolutions !== undefined && !Array.isArray(options.evolutions)) {
+    throw new TypeError('evolutions must be a list of what evolve(older, newer, casts) returns')
   }
   for (const name of ['pingIntervalMs', 'pingTimeoutMs', 'handshakeTimeoutMs'] as const) {
     assertDuration(name, options[name], 1)

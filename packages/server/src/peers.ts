@@ -124,10 +124,19 @@ export class Peers<User extends BaseUser> {
       connections.map(async (connection) => {
         const asked = { connectionId: connection.socket.id, deviceId: connection.device.id, answered: false }
         tell(asked) // it is silent unless it answers
-        const outcome = await connection.request(event, args, timeoutMs)
-        if (outcome !== undefined) tell({ ...asked, answered: true, ...toReadable(outcome.answer) })
+        const answered = await this.#requestOne(connection, event, args, timeoutMs)
+        if (answered !== undefined) tell({ ...asked, answered: true, ...answered })
       }),
     )
+  }
+
+  async #requestOne(connection: Connection<User>, event: string, args: readonly unknown[], timeoutMs: number): Promise<{ answer?: unknown } | undefined> {
+    const { older } = connection
+    const asked = older === undefined ? { event, args } : older.lower(event, args)
+    const outcome = asked && (await connection.request(asked.event, asked.args, timeoutMs))
+    if (outcome === undefined) return undefined
+    const readable = toReadable(outcome.answer)
+    return older === undefined ? readable : { answer: older.raise(event, readable.answer) }
   }
 
   /** Also those on their way in. */

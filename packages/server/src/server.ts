@@ -143,7 +143,7 @@ class Realtime<User extends BaseUser> {
       this.#revocations,
       this.#connections,
       this.#presence,
-      new Compatibility(contract, options.history ?? []),
+      new Compatibility(contract, options.history ?? [], options.evolutions ?? [], this.#report),
       contract.codec.session,
       this.#limits,
       toRates(contract, this.#limits),

@@ -2,6 +2,7 @@ import { relative } from 'node:path'
 import { compareHistory, type HistoryFinding, type Skew } from '@org/realtime-contracts/compat'
 import { findUnacknowledged, readAcknowledged } from '../acknowledged.js'
 import { findChangesets, isLess, plannedBump } from '../changesets.js'
+import { findUnserved } from '../evolutions.js'
 import { formatReport } from '../format.js'
 import { lint } from '../lints.js'
 import { loadContract } from '../load.js'
@@ -19,7 +20,7 @@ export interface CheckOptions {
   readonly today: string
 }
 
-/** The gate for CI: the lock is fresh, the planned bump is what the change needs, and what is risky has been acknowledged. */
+/** The gate for CI: the lock is fresh, the planned bump is what the change needs, what is risky has been acknowledged, and supported versions are served. */
 export async function checkCommand(settings: Settings, { skew, strict, today }: CheckOptions, { out, error }: Output): Promise<Exit> {
   const contract = await loadContract(settings.root, settings.contract)
   const stale = findStale(toFiles(contract, settings))
@@ -28,7 +29,8 @@ export async function checkCommand(settings: Settings, { skew, strict, today }: 
   const lints = lint(contract)
   for (const { lint: rule, event, path, message } of lints) out(`lint ${rule}: ${event} ${path}: ${message}\n`)
 
-  const comparison = compareHistory(readHistory(settings), contract, { skew })
+  const history = readHistory(settings)
+  const comparison = compareHistory(history, contract, { skew })
   const findings: readonly HistoryFinding[] = comparison.findings
   const planned = plannedBump(findChangesets(settings.root), settings.packageName)
   const tooSmall = findings.length > 0 && isLess(planned, comparison.bump)
@@ -42,8 +44,11 @@ export async function checkCommand(settings: Settings, { skew, strict, today }: 
   if (open.length > 0)
     error(`${open.length} risky findings are not acknowledged: add { "id", "reason", "until" } to ${relative(settings.root, settings.acknowledged)}\n`)
 
+  const unserved = await findUnserved(settings, contract, history)
+  for (const line of unserved) error(`${line}\n`)
+
   if (stale.length > 0) return EXIT.stale
-  if (tooSmall || open.length > 0 || (strict && lints.length > 0)) return EXIT.violation
+  if (unserved.length > 0 || tooSmall || open.length > 0 || (strict && lints.length > 0)) return EXIT.violation
   out(`${contract.name} ${contract.version}: fine\n`)
   return EXIT.fine
 }

@@ -1,3 +1,4 @@
+export { type CastProblem, checkEvolution } from './casts.js'
 export type { Finding, FlowName } from './change.js'
 export { type CompareOptions, type Comparison, compareContracts, compareHistory, type HistoryFinding, type Skew } from './contracts.js'
 export { type ContractLock, type EventLock, formatLock, readLock, toLock } from './lock.js'

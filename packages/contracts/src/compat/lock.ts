@@ -36,8 +36,16 @@ export interface ContractLock {
   readonly presence?: LockModel
 }
 
+const locks = new WeakMap<Contract, ContractLock>()
+
 /** Writes a contract down. */
 export function toLock(contract: Contract): ContractLock {
+  const lock = locks.get(contract) ?? writeDown(contract)
+  locks.set(contract, lock)
+  return lock
+}
+
+function writeDown(contract: Contract): ContractLock {
   const { name, version, fingerprint, serverToClient, clientToServer, rooms, session, presence } = contract
   return {
     format: FORMAT,
