@@ -16,6 +16,7 @@ import {
   Injectable,
   Logger,
   type NestInterceptor,
+  NotFoundException,
   type OnModuleDestroy,
   type PipeTransform,
   Scope,
@@ -292,6 +293,11 @@ describe('a handler', () => {
     ['ForbiddenException', () => new ForbiddenException('not yours'), { code: 'FORBIDDEN', message: 'not yours' }],
     ['UnauthorizedException', () => new UnauthorizedException(), { code: 'FORBIDDEN', message: 'Unauthorized' }],
     ['ServiceUnavailableException', () => new ServiceUnavailableException('later'), { code: 'UNAVAILABLE', message: 'later' }],
+    [
+      'what a pipe throws',
+      () => new BadRequestException(['age must not be less than 18']),
+      { code: 'INVALID_PAYLOAD', data: { issues: [{ path: [], message: 'age must not be less than 18' }] } },
+    ],
     ['429', () => new HttpException('slowly', HttpStatus.TOO_MANY_REQUESTS), { code: 'RATE_LIMITED', message: 'slowly' }],
     ['what has the shape of a WsException', () => Object.assign(new Error('no'), { getError: () => 'no' }), { code: 'FORBIDDEN', message: 'no' }],
   ])('that throws %s is answered so, and it is no fault of the server', async (_name, make, expected) => {
@@ -308,7 +314,7 @@ describe('a handler', () => {
   })
 
   test.each([
-    ['an exception without a code here', () => new BadRequestException('secret')],
+    ['an exception without a code here', () => new NotFoundException('secret')],
     ['any other error', () => new Error('secret')],
     ['a RealtimeError that fail did not make', () => new RealtimeError('LOCKED', 'secret')],
     ['what is no error', () => 'secret'],

@@ -43,12 +43,13 @@ async function start(prefix?: string) {
   onTestFinished(() => realtime.close({ drainMs: 0 }))
   await until(() => realtime.ready)
   const url = `http://127.0.0.1:${port}`
+  const unconnected = (userId: string): RealtimeClient<typeof contract> => createTestClient(contract, { url, getToken: () => userId })
   const client = async (userId: string): Promise<RealtimeClient<typeof contract>> => {
-    const made = createTestClient(contract, { url, getToken: () => userId })
+    const made = unconnected(userId)
     await made.connect()
     return made
   }
-  return { realtime, client }
+  return { realtime, unconnected, client }
 }
 
 describe.each([
@@ -102,6 +103,19 @@ describe.each([
     await eve.presence.set({ status: 'away' })
     await until(() => watch.users.get('eve')?.devices[0]?.meta?.status === 'away')
     expect(watch.users.get('eve')?.devices).toHaveLength(1)
+  })
+
+  test('what a device says before it is connected is said once, and again on the next connection', async () => {
+    const { a } = await startPair()
+    const said: unknown[] = []
+    a.realtime.io.of('/').on('connection', (socket) => socket.onAny((event) => event === '$set' && said.push(event)))
+    const eve = a.unconnected('eve')
+    const setting = eve.presence.set({ status: 'away' })
+    await eve.connect()
+    await setting
+    expect(said).toHaveLength(1)
+    for (const socket of a.realtime.io.of('/').sockets.values()) socket.conn.close()
+    await until(() => said.length === 2)
   })
 
   test('a watch that fails leaves those that stood before', async () => {

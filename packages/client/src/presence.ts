@@ -80,8 +80,11 @@ export function createPresence(connection: Connection, border: ClientBorder, { c
     },
 
     async set(meta: unknown, options?: RequestOptions): Promise<void> {
-      said = { value: border.encodePresence(meta) }
-      await control(connection, CONTROL.set, said, options)
+      const own = { value: border.encodePresence(meta) }
+      // While it waits for a connection it is on its way, and not to be said again by whoever connects.
+      if (connection.status() === 'connected') said = own
+      await control(connection, CONTROL.set, own, options)
+      said = own
     },
   }
 }

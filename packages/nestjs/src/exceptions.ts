@@ -1,5 +1,5 @@
 import { HttpException, HttpStatus, IntrinsicException } from '@nestjs/common'
-import { RealtimeError } from '@org/realtime-contracts/wire'
+import { type Issue, RealtimeError } from '@org/realtime-contracts/wire'
 import type { Fail } from '@org/realtime-server'
 
 const CODES: ReadonlyMap<number, 'FORBIDDEN' | 'RATE_LIMITED' | 'UNAVAILABLE'> = new Map([
@@ -9,13 +9,24 @@ const CODES: ReadonlyMap<number, 'FORBIDDEN' | 'RATE_LIMITED' | 'UNAVAILABLE'> =
   [HttpStatus.SERVICE_UNAVAILABLE, 'UNAVAILABLE'],
 ])
 
+// What a pipe refuses: ValidationPipe and the Parse pipes throw the first, unless told to throw the second.
+const INVALID: ReadonlySet<number> = new Set([HttpStatus.BAD_REQUEST, HttpStatus.UNPROCESSABLE_ENTITY])
+
 /** What answers the client for what guards, pipes, interceptors, filters or the handler threw; unchanged, it is `INTERNAL`. */
 export function toFailure(thrown: unknown, fail: Fail): unknown {
   if (thrown instanceof HttpException) {
+    if (INVALID.has(thrown.getStatus())) return fail('INVALID_PAYLOAD', { issues: toIssues(thrown) }, thrown.message)
     const code = CODES.get(thrown.getStatus())
     return code === undefined ? thrown : fail(code, undefined, thrown.message)
   }
   return isSocketException(thrown) ? fail('FORBIDDEN', undefined, thrown.message) : thrown
+}
+
+/** ValidationPipe tells a list of reasons, which name the fields themselves. */
+function toIssues(thrown: HttpException): Issue[] {
+  const response: unknown = thrown.getResponse()
+  const { message } = Object(response) as { message?: unknown }
+  return [message ?? thrown.message].flat().map((reason) => ({ path: [], message: String(reason) }))
 }
 
 /** WsException or RpcException, by shape: the application may have neither of their packages. */

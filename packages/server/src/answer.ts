@@ -18,7 +18,7 @@ export type Acknowledge = (reply: Reply) => void
 /** What came of a handler. */
 export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
 
-const OPEN_FAILURES: ReadonlySet<string> = new Set<keyof OpenFailures>(['FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE'])
+const OPEN_FAILURES: ReadonlySet<string> = new Set<keyof OpenFailures>(['INVALID_PAYLOAD', 'FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE'])
 
 /** The errors that `fail` made for one call: only these reach the client as they are. */
 export class Failures {

@@ -1,4 +1,4 @@
-import type { ErrorsOf, PayloadOf, ReplyOf, Schema } from '@org/realtime-contracts'
+import type { ErrorsOf, Issue, PayloadOf, ReplyOf, Schema } from '@org/realtime-contracts'
 import type { EventMeta, RealtimeError, WireError } from '@org/realtime-contracts/wire'
 import type { BaseUser } from './identity.js'
 import type { Allowance } from './limits.js'
@@ -11,6 +11,8 @@ export interface Device {
 
 /** Failures that any handler or middleware may declare, with their data. */
 export interface OpenFailures {
+  /** For what a schema cannot say: the client is told which parts of the payload, and why. */
+  readonly INVALID_PAYLOAD: { readonly issues: readonly Issue[] }
   readonly FORBIDDEN: undefined
   readonly RATE_LIMITED: { retryAfterMs: number } | undefined
   readonly UNAVAILABLE: { retryAfterMs: number } | undefined
