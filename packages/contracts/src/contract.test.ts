@@ -125,6 +125,12 @@ describe('a schema without a JSON form', () => {
     ['a codec from a date', z.codec(z.date(), z.string(), { decode: String, encode: (text) => new Date(text) }), /z\.date/],
     ['a literal bigint', z.literal(1n), /literal 1 has no JSON form/],
     ['an optional array element', z.array(z.string().optional()), /array element cannot be optional/],
+    ['a field that zod passes over', z.object(Object.fromEntries([['__proto__', z.string()]])), /never checks a field of this name/],
+    [
+      'a field that may be left out, which every object has inherited',
+      z.object({ toString: z.string().default('x') }),
+      /every object has something of this name/,
+    ],
     ['an asynchronous refinement', z.string().refine(async () => true), /asynchronous refinement/],
     ['a lazy schema that is a new one each time', z.lazy(lazily), /the same schema each time/],
     ['an element that may be undefined behind others', z.array(z.union([z.string().optional().readonly(), z.number()])), /array element cannot be optional/],
@@ -180,6 +186,7 @@ describe('a schema without a JSON form', () => {
         },
       }),
     ],
+    ['a required field that every object has inherited', z.object({ constructor: z.string() })],
     ['never in an optional field', z.object({ a: z.never().optional() })],
   ])('is not what these are: %s', (_case, schema) => {
     expect(define({ serverToClient: { thing: schema } })).not.toThrow()
@@ -292,6 +299,7 @@ describe('a fingerprint', () => {
   test('tells dates with an offset from those without, and one default from another', () => {
     expect(of(z.iso.datetime({ offset: true }))).not.toBe(of(z.iso.datetime()))
     expect(of(z.email({ pattern: z.regexes.unicodeEmail }))).not.toBe(of(z.email()))
+    expect(of(z.url({ hostname: /^EXAMPLE$/ }))).not.toBe(of(z.url({ hostname: /^EXAMPLE$/i })))
   })
 
   test('is the same whatever the clock says, and whatever the order in which one may say the same', () => {

@@ -150,6 +150,7 @@ class SchemaReader {
   }
 
   #readObject(def: Extract<Def, { type: 'object' }>, path: string): WireModel {
+    for (const key of Object.keys(def.shape)) refuseInherited(key, def.shape[key]!, `${path}.${key}`)
     const fields = Object.keys(def.shape)
       .sort()
       .map((key): [string, WireModel] => [key, this.read(def.shape[key]!, `${path}.${key}`)])
@@ -212,6 +213,14 @@ function toRecord(model: WireModel): { [key: string]: WireModel } {
   return typeof model === 'object' && model !== null && !Array.isArray(model) ? model : { type: model }
 }
 
+/** zod looks at a field also where an object has inherited it, and passes `__proto__` over. */
+function refuseInherited(key: string, schema: Schema, path: string): void {
+  if (key === '__proto__') throw new TypeError(`${path}: zod never checks a field of this name. Give it another`)
+  if (key in Object.prototype && schema._zod.optin !== undefined) {
+    throw new TypeError(`${path}: every object has something of this name, which is taken for the field where it is left out. Make it required, or rename it`)
+  }
+}
+
 /** Whether a value of the schema may be left out where it is sent. */
 function mayBeUndefined(schema: Schema): boolean {
   return schema._zod.optout === 'optional'
@@ -267,13 +276,19 @@ function readCheck(check: CheckDef, path: string): WireModel {
 function readStringFormat(check: z.core.$ZodCheckStringFormatDef): WireModel {
   const options = FORMAT_OPTIONS.flatMap((key): WireModel[] => {
     const value: unknown = Reflect.get(check, key)
-    return value === undefined || value === null || value === false ? [] : [[key, value instanceof RegExp ? value.source : String(value)]]
+    return value === undefined || value === null || value === false ? [] : [[key, value instanceof RegExp ? nameRegExp(value) : String(value)]]
   })
   // The pattern of a built-in format may be mended by a patch of zod without meaning another format.
   const usual: unknown = Reflect.get(z.regexes, check.format)
   const isUsual = usual instanceof RegExp ? usual.source === check.pattern?.source : BUILT_IN_PATTERNS.has(check.pattern)
   const custom = check.format === 'regex' || (check.pattern !== undefined && options.length === 0 && !isUsual)
   return ['string_format', check.format, ...options, ...(custom && check.pattern ? [check.pattern.source, check.pattern.flags] : [])]
+}
+
+/** Its source, or as it is written where it has flags: a source never starts with a slash. `g` is none, since zod starts anew each time. */
+export function nameRegExp({ source, flags }: RegExp): string {
+  const own = flags.replace('g', '')
+  return own === '' ? source : `/${source}/${own}`
 }
 
 const AsyncFunction = (async () => {}).constructor

@@ -1,6 +1,7 @@
 import type * as z from 'zod'
 import { canonicalJson } from '../fingerprint.js'
 import { exceptionsOf } from '../open.js'
+import { nameRegExp } from '../schema.js'
 import { isUsualPattern } from './formats.js'
 import type { LengthChecks, NumberChecks, TextChecks, TextFormat } from './model.js'
 
@@ -139,7 +140,7 @@ function toFormat(check: z.core.$ZodCheckStringFormatDef): TextFormat {
   const options = OPTIONS.flatMap((key): Array<[string, string | number]> => {
     const value: unknown = Reflect.get(check, key)
     if (value === undefined || value === null || value === false) return []
-    return [[key, value instanceof RegExp ? value.source : typeof value === 'number' ? value : String(value)]]
+    return [[key, value instanceof RegExp ? nameRegExp(value) : typeof value === 'number' ? value : String(value)]]
   })
   const format: TextFormat = { name: check.format, ...Object.fromEntries(options) }
   if (isUsualPattern(format, check.pattern)) return format

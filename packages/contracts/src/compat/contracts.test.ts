@@ -195,6 +195,37 @@ describe('a finding', () => {
   })
 })
 
+test('a member that holds others of its union twice is shown by a small value, at once', () => {
+  const expression = (more: readonly z.ZodObject[]): z.ZodType => {
+    const own: z.ZodType = z.discriminatedUnion('type', [
+      z.object({
+        type: z.literal('add'),
+        get left() {
+          return own
+        },
+        get right() {
+          return own
+        },
+      }),
+      z.object({ type: z.literal('value'), value: z.number() }),
+      ...more,
+    ])
+    return own
+  }
+  const negated = z.object({
+    type: z.literal('negate'),
+    get of() {
+      return expression([])
+    },
+  })
+  const start = process.cpuUsage()
+  const { verdict, findings } = compareContracts(define(event(expression([]), SERVER)), define(event(expression([negated]), SERVER)))
+  const { user, system } = process.cpuUsage(start)
+  expect(verdict).toBe('breaking')
+  expect(JSON.stringify(findings).length).toBeLessThan(2000)
+  expect((user + system) / 1000).toBeLessThan(1000)
+})
+
 describe('compareHistory', () => {
   const closed = define(event(z.object({ color: z.enum(['red']) }), SERVER), { version: '1.0.0' })
   const both = define(event(z.object({ color: z.enum(['red', 'blue']) }), SERVER), { version: '1.1.0' })

@@ -89,8 +89,14 @@ function makeSchema({ name, source, flags, custom, ...options }: TextFormat): z.
     ...(others['normalize'] !== undefined && { normalize: true }),
     ...(others['offset'] !== undefined && { offset: true }),
     ...(others['local'] !== undefined && { local: true }),
-    ...Object.fromEntries(patterns.map(([key, value]) => [key, new RegExp(String(value))])),
+    ...Object.fromEntries(patterns.map(([key, value]) => [key, toRegExp(String(value))])),
   })
+}
+
+/** What `nameRegExp` has named. */
+function toRegExp(name: string): RegExp {
+  const [, source = name, flags = ''] = /^\/(.*)\/([a-z]+)$/s.exec(name) ?? []
+  return new RegExp(source, flags)
 }
 
 /** `sha256_hex` and its like, which zod names by its patterns. */

@@ -29,6 +29,8 @@ export function sample(model: Model, role: Role, variant: number, depth = 0): un
 function sampleNew(model: Model, role: Role, variant: number, depth: number): unknown {
   const shapes = expand(model, role).filter(({ kind }) => kind !== 'absent')
   const sorted = [...shapes].sort((left, right) => SIMPLE.indexOf(left.kind) - SIMPLE.indexOf(right.kind))
+  // Of members that hold themselves twice, any but the flattest would double with each level.
+  if (depth > FREE_DEPTH) sorted.sort((left, right) => heightOf(left, role) - heightOf(right, role))
   const start = depth <= FREE_DEPTH && sorted.length > 0 ? variant % sorted.length : 0
   for (const shape of [...sorted.slice(start), ...sorted.slice(0, start)]) {
     const value = sampleShape(shape, role, variant, depth)
@@ -99,6 +101,39 @@ export function sampleObject(
     else if (omission(field, role) === 'no') return undefined
   }
   return Object.fromEntries(values)
+}
+
+/** How many levels the flattest value of a shape has. */
+function heightOf(shape: Shape, role: Role): number {
+  let height = 0
+  while (height <= MAX_DEPTH && !fitsShape(shape, role, height)) height++
+  return height
+}
+
+const fitting = new Map<string, WeakMap<Model, boolean>>()
+
+/** Whether a model has a value of at most so many levels. */
+function fits(model: Model, role: Role, height: number): boolean {
+  if (height < 0) return false
+  const key = `${role} ${height}`
+  const known = fitting.get(key) ?? new WeakMap<Model, boolean>()
+  fitting.set(key, known)
+  const isFitting = known.get(model) ?? expand(model, role).some((shape) => shape.kind !== 'absent' && fitsShape(shape, role, height))
+  known.set(model, isFitting)
+  return isFitting
+}
+
+function fitsShape(shape: Shape, role: Role, height: number): boolean {
+  switch (shape.kind) {
+    case 'array': {
+      const needed = shape.min > shape.items.length ? [...shape.items, shape.rest] : shape.items.slice(0, shape.min)
+      return needed.every((model) => model !== undefined && fits(model, role, height - 1))
+    }
+    case 'object':
+      return [...shape.fields.values()].every((field) => omission(field, role) !== 'no' || fits(field.model, role, height - 1))
+    default:
+      return true
+  }
 }
 
 function isWanted(field: Field, role: Role, variant: number, depth: number): boolean {
