@@ -34,6 +34,7 @@ export type {
   ContractOf,
   DeclaredError,
   ErrorsOf,
+  Idempotent,
   PayloadArguments,
   PayloadOf,
   PresenceMeta,
