@@ -34,7 +34,7 @@ import {
 } from '@org/realtime-contracts/wire'
 import { createAnswers } from './answers.js'
 import { type ClientBorder, wireBorder } from './border.js'
-import { type CommandOptions, type RequestOptionsOf, repeat } from './commands.js'
+import { OUTBOX, type OutboxSeam, type RequestOptionsOf, repeat } from './commands.js'
 import { type ConnectionOptions, createConnection, onAbort, type Status } from './connection.js'
 import { addTo, createListeners, type Listener } from './listeners.js'
 import { createPresence, type PresenceWatch } from './presence.js'
@@ -173,12 +173,6 @@ export function createRealtimeClient<const Source extends Contract | Manifest>(
   return createClient(source, options) as unknown as RealtimeClient<ContractOf<Source>, SideOf<Source>>
 }
 
-/** Where `createOutbox` finds what it needs beside the interface. */
-export const OUTBOX = Symbol.for('@org/realtime-client outbox')
-
-/** Asks what is encoded already, as its owner. @throws RealtimeError as `request` of an idempotent event. */
-export type Ask = (event: string, args: readonly unknown[], options?: CommandOptions, owner?: string) => Promise<unknown>
-
 function createClient(source: Contract | Manifest, options: RealtimeClientOptions) {
   if (!source?.fingerprint) {
     throw new TypeError('createRealtimeClient: expected a contract, or its manifest')
@@ -264,7 +258,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
   const encode = (event: string, payload?: unknown): unknown[] => clientToServer.encodeArguments(event, payload)
   const decode = (event: string, answer: unknown): unknown => clientToServer.decodeReply(event, answer)
 
-  const ask: Ask = (event, args, options, owner) =>
+  const ask: OutboxSeam['ask'] = (event, args, options, owner) =>
     repeat(
       connection,
       event,
@@ -303,7 +297,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     presence: { watch: presence.watch, watchRoom: watchedRooms.join, set: presence.set },
     handle: answers.handle,
     close,
-    [OUTBOX]: { idempotent: source.idempotent, encode, ask },
+    [OUTBOX]: { idempotent: source.idempotent, encode, ask } satisfies OutboxSeam,
 
     async connect({ timeoutMs = 20_000, signal }: ConnectOptions = {}) {
       checkTimeout(timeoutMs)

@@ -13,6 +13,16 @@ export interface CommandOptions extends RequestOptions {
 /** What can be said of a request of an event: of an idempotent one, its key. */
 export type RequestOptionsOf<E> = E extends { idempotent: true } ? CommandOptions : RequestOptions
 
+/** Where `createOutbox` finds what it needs of a client beside its interface. */
+export const OUTBOX = Symbol.for('@org/realtime-client outbox')
+
+export interface OutboxSeam {
+  readonly idempotent: readonly string[] | undefined
+  encode(event: string, payload?: unknown): unknown[]
+  /** Asks what is encoded already, as its owner. @throws RealtimeError as {@link repeat}. */
+  ask(event: string, args: readonly unknown[], options?: CommandOptions, owner?: string): Promise<unknown>
+}
+
 const MIN_TRY_MS = 1_000
 const MAX_TRY_MS = 10_000
 const FIRST_WAIT_MS = 100
