@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest'
 import { type Shop, shop } from './contract.js'
 
 type User = { readonly userId: string }
-export type ShopServer = RealtimeServer<Shop, User>
+type ShopServer = RealtimeServer<Shop, User>
 export type ShopNode = OwnTestRealtime<Shop, User, string | User>
 
 export interface NodeOptions {

@@ -99,7 +99,7 @@ function create(client: AnyClient, { userId, store = memoryStore(), maxCommands 
 
   async function refresh(): Promise<void> {
     const commands = await store.load(userId)
-    if (commands.length > 0 || pending.length > 0) show(commands)
+    if (keysOf(commands).join() !== keysOf(pending).join()) show(commands)
   }
 
   /** What changes the list comes one after the other. */
@@ -252,12 +252,7 @@ function create(client: AnyClient, { userId, store = memoryStore(), maxCommands 
 
     async clear() {
       await inTurn(async () => {
-        await stored(
-          store.remove(
-            userId,
-            pending.map(({ key }) => key),
-          ),
-        )
+        await stored(store.remove(userId, keysOf(pending)))
         show([])
       })
       abandon('ABORTED')
@@ -277,6 +272,10 @@ function checkClient(client: AnyClient): OutboxSeam {
   const seam = client?.[OUTBOX]
   if (seam === undefined) throw new TypeError('createOutbox: expected a client of createRealtimeClient, of the same version')
   return seam
+}
+
+function keysOf(commands: readonly StoredCommand[]): string[] {
+  return commands.map(({ key }) => key)
 }
 
 async function stored(work: Promise<void>): Promise<void> {
