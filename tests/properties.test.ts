@@ -1,7 +1,9 @@
 import { findNonJson, MAX_DEPTH } from '@org/realtime-contracts/wire'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { Commands } from '../packages/server/src/commands.js'
 import { Dispatcher } from '../packages/server/src/dispatch.js'
+import { MemoryIdempotencyStore } from '../packages/server/src/idempotency.js'
 import { Allowance, DEFAULT_LIMITS } from '../packages/server/src/limits.js'
 import { RoomNames, userRoom } from '../packages/server/src/rooms.js'
 import { contract } from './contract.js'
@@ -20,7 +22,8 @@ interface Sent {
 async function send(packet: readonly unknown[], waits: boolean): Promise<Sent> {
   const sent: Sent = { answers: [], errors: [] }
   const reports: unknown[] = []
-  const dispatcher = new Dispatcher(contract, DEFAULT_LIMITS, (error) => reports.push(error))
+  const report = (error: unknown): void => void reports.push(error)
+  const dispatcher = new Dispatcher(contract, DEFAULT_LIMITS, report, new Commands(new MemoryIdempotencyStore(), {}, report))
   dispatcher.on('echo', [], ({ payload }) => payload)
   dispatcher.on('take', [async (_context, next) => next()], ({ fail }) => {
     throw fail('FORBIDDEN')

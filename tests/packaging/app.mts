@@ -1,6 +1,7 @@
 // Type-checked against the packed packages, under several module systems and versions of TypeScript.
 import { createServer } from 'node:http'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
+import { createOutbox } from '@org/realtime-client/outbox'
 import { createRealtimeHooks } from '@org/realtime-client/react'
 import { type ClientToServerEvents, defineContract, type ServerToClientEvents, toManifest } from '@org/realtime-contracts'
 import { compareContracts, readLock, toLock } from '@org/realtime-contracts/compat'
@@ -16,7 +17,10 @@ export const contract = defineContract({
   name: 'consumer',
   version: '1.0.0',
   serverToClient: { note: z.object({ text: z.string() }) },
-  clientToServer: { take: { payload: z.object({ id: z.string() }), reply: z.object({ left: z.number() }), errors: { GONE: null } } },
+  clientToServer: {
+    take: { payload: z.object({ id: z.string() }), reply: z.object({ left: z.number() }), errors: { GONE: null } },
+    order: { payload: z.object({ id: z.string() }), reply: z.object({ number: z.number() }), idempotent: true },
+  },
   rooms: { group: z.string() },
   session: z.object({ role: z.string() }),
 })
@@ -36,6 +40,7 @@ realtime.on('take', ({ payload, user, fail }) => {
   realtime.toUser(user.userId).emit('note', { text: payload.id })
   return { left: 1 }
 })
+realtime.on('order', async ({ key, once }) => ({ number: key.length + (await once('count', () => 1)) }))
 realtime.attach(createServer()).io.on('connection', (socket) => socket.id)
 void realtime.listen(port)
 
@@ -43,6 +48,7 @@ const client = createRealtimeClient(toManifest(contract), { url: 'http://localho
 client.on('note', ({ text }) => text.length)
 const result = client.tryRequest('take', { id: 'x' })
 void result.then((outcome) => (outcome.ok ? outcome.data.left : outcome.error.code === 'GONE'))
+export const ordered = async () => (await (await createOutbox(client, { userId: 'ada' }).send('order', { id: 'x' }, { key: 'k' })).result).number
 // @ts-expect-error no such event
 client.on('nope', () => {})
 

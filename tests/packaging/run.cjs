@@ -1,6 +1,7 @@
 // Runs the packed packages as CommonJS.
 const assert = require('node:assert/strict')
 const { createRealtimeClient, RealtimeError } = require('@org/realtime-client')
+const { createOutbox } = require('@org/realtime-client/outbox')
 const { createRealtimeHooks } = require('@org/realtime-client/react')
 const { RealtimeError: SameError } = require('@org/realtime-contracts')
 const { compareContracts } = require('@org/realtime-contracts/compat')
@@ -13,6 +14,7 @@ async function main() {
   assert.equal(RealtimeError, SameError)
   assert.equal(typeof createRealtimeHooks().useEvent, 'function')
   assert.equal(compareContracts(contract, contract).verdict, 'safe')
+  assert.equal(typeof createOutbox, 'function')
   assert.throws(() => redisCluster({}), TypeError)
   const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
   realtime.on('notification:mark_read', () => ({ success: true }))

@@ -1,6 +1,7 @@
 // Runs the packed packages as ES modules.
 import assert from 'node:assert/strict'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
+import { createOutbox } from '@org/realtime-client/outbox'
 import { createRealtimeHooks } from '@org/realtime-client/react'
 import { RealtimeError as SameError } from '@org/realtime-contracts'
 import { compareContracts } from '@org/realtime-contracts/compat'
@@ -13,6 +14,7 @@ import { createTestRealtime } from '@org/realtime-testing'
 assert.equal(RealtimeError, SameError)
 assert.equal(typeof createRealtimeHooks().useEvent, 'function')
 assert.equal(compareContracts(contract, contract).verdict, 'safe')
+assert.equal(typeof createOutbox, 'function')
 assert.throws(() => redisCluster({}), TypeError)
 const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
 realtime.on('notification:mark_read', () => ({ success: true }))

@@ -19,7 +19,7 @@ export function findStale(files: ReadonlyMap<string, string>): string[] {
 // Which cannot import itself by its name before it is built.
 const CONTRACTS = '@org/realtime-contracts'
 
-function toManifestText({ name, version, fingerprint }: Contract, file: string, { root, contract, packageName }: Settings): string {
+function toManifestText({ name, version, fingerprint, idempotent }: Contract, file: string, { root, contract, packageName }: Settings): string {
   const [path = '', exported = 'contract'] = contract.split('#')
   const source = relative(relative(root, dirname(file)), path).replaceAll('\\', '/')
   const module = `${source.startsWith('.') ? '' : './'}${source.replace(/\.([cm]?)ts$/, '.$1js')}`
@@ -32,6 +32,6 @@ export const manifest: Manifest<typeof ${exported}> = {
   name: '${name}',
   version: '${version}',
   fingerprint: '${fingerprint}',
-}
+${idempotent.length === 0 ? '' : `  idempotent: [${idempotent.map((event) => `'${event}'`).join(', ')}],\n`}}
 `
 }

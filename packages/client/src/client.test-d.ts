@@ -5,6 +5,7 @@ import type { Socket } from 'socket.io-client'
 import { describe, expectTypeOf, test } from 'vitest'
 import * as z from 'zod'
 import { createRealtimeClient, type RealtimeError } from './index.js'
+import { createOutbox } from './outbox/index.js'
 
 const Time = z.codec(z.iso.datetime(), z.date(), { decode: (text) => new Date(text), encode: (date) => date.toISOString() })
 const contract = defineContract({
@@ -20,6 +21,7 @@ const contract = defineContract({
     say: z.object({ text: z.string() }),
     poke: {},
     done: { reply: z.void() },
+    order: { payload: z.object({ at: Time }), reply: z.object({ at: Time }), errors: { LATE: null }, idempotent: true },
   },
   rooms: { group: z.string() },
   session: z.object({ role: z.string(), since: Time }),
@@ -46,6 +48,27 @@ describe('a client of the contract', () => {
       expectTypeOf(code).toEqualTypeOf<string>()
       expectTypeOf(retryAfterMs).toEqualTypeOf<number | undefined>()
     })
+  })
+})
+
+describe('a key', () => {
+  test('is given to what is idempotent, and to nothing else', () => {
+    void full.request('order', { at: new Date() }, { key: 'k' })
+    void lean.tryRequest('order', { at: '' }, { key: 'k', timeoutMs: 1 })
+    // @ts-expect-error what is not idempotent has no key
+    void full.request('done', undefined, { key: 'k' })
+  })
+
+  test('is what an outbox keeps events by, in the values of its client', async () => {
+    const { key, result } = await createOutbox(full, { userId: 'ada' }).send('order', { at: new Date() })
+    expectTypeOf(key).toEqualTypeOf<string>()
+    expectTypeOf(await result).toEqualTypeOf<{ at: Date }>()
+    const wire = await createOutbox(lean, { userId: 'ada' }).send('order', { at: '' }, { key })
+    expectTypeOf(await wire.result).toEqualTypeOf<{ at: string }>()
+    // @ts-expect-error it is not idempotent
+    void createOutbox(full, { userId: 'ada' }).send('done')
+    // @ts-expect-error an outbox is somebody's
+    createOutbox(full, {})
   })
 })
 

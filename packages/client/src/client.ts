@@ -34,6 +34,7 @@ import {
 } from '@org/realtime-contracts/wire'
 import { createAnswers } from './answers.js'
 import { type ClientBorder, wireBorder } from './border.js'
+import { OUTBOX, type OutboxSeam, type RequestOptionsOf, repeat } from './commands.js'
 import { type ConnectionOptions, createConnection, onAbort, type Status } from './connection.js'
 import { addTo, createListeners, type Listener } from './listeners.js'
 import { createPresence, type PresenceWatch } from './presence.js'
@@ -112,15 +113,18 @@ export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
    * @throws RealtimeError `INVALID_PAYLOAD` at once (not with a manifest).
    */
   emit<K extends ClientEvent<C>>(event: K, ...args: PayloadArguments<PayloadOf<C['clientToServer'][K], V>, EmitOptions>): void
-  /** Sends an event and waits for its reply. @throws RealtimeError, which {@link tryRequest} returns instead. */
+  /**
+   * Sends an event and waits for its reply. An idempotent one is sent again, with the same key, after a lost reply, a reconnect or an answer
+   * that says to ask later, until its time is over. @throws RealtimeError, which {@link tryRequest} returns instead.
+   */
   request<K extends Answered<C['clientToServer']>>(
     event: K,
-    ...args: PayloadArguments<PayloadOf<C['clientToServer'][K], V>, RequestOptions>
+    ...args: PayloadArguments<PayloadOf<C['clientToServer'][K], V>, RequestOptionsOf<C['clientToServer'][K]>>
   ): Promise<ReplyOf<C['clientToServer'][K], V>>
   /** As `request`, with failures as values: a union on `error.code`, the event's declared errors included. */
   tryRequest<K extends Answered<C['clientToServer']>>(
     event: K,
-    ...args: PayloadArguments<PayloadOf<C['clientToServer'][K], V>, RequestOptions>
+    ...args: PayloadArguments<PayloadOf<C['clientToServer'][K], V>, RequestOptionsOf<C['clientToServer'][K]>>
   ): Promise<Result<ReplyOf<C['clientToServer'][K], V>, RequestError<C['clientToServer'][K], V>>>
   /** Answers the server's requests of one event. @throws TypeError where there is a handler already. @returns a function that ends it. */
   handle<K extends Answered<C['serverToClient']>>(
@@ -251,9 +255,24 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     return adopt(await control(connection, CONTROL.authenticate, { token }, { ...options, timeoutMs: left() }))
   }
 
+  const encode = (event: string, payload?: unknown): unknown[] => clientToServer.encodeArguments(event, payload)
+  const decode = (event: string, answer: unknown): unknown => clientToServer.decodeReply(event, answer)
+
+  const ask: OutboxSeam['ask'] = (event, args, options, owner) =>
+    repeat(
+      connection,
+      event,
+      args,
+      (answer) => decode(event, answer),
+      () => session?.userId,
+      options,
+      owner,
+    )
+
   async function request(event: string, payload?: unknown, options?: RequestOptions): Promise<unknown> {
     clientToServer.assertAnswered(event)
-    return clientToServer.decodeReply(event, await exchange(connection, event, clientToServer.encodeArguments(event, payload), options))
+    const args = encode(event, payload)
+    return source.idempotent?.includes(event) ? ask(event, args, options) : decode(event, await exchange(connection, event, args, options))
   }
 
   const subscribe = (listener: () => void): (() => void) => addTo(subscribers, listener)
@@ -278,6 +297,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     presence: { watch: presence.watch, watchRoom: watchedRooms.join, set: presence.set },
     handle: answers.handle,
     close,
+    [OUTBOX]: { idempotent: source.idempotent, encode, ask } satisfies OutboxSeam,
 
     async connect({ timeoutMs = 20_000, signal }: ConnectOptions = {}) {
       checkTimeout(timeoutMs)
@@ -304,7 +324,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     },
 
     emit(event: string, payload?: unknown) {
-      const args = clientToServer.encodeArguments(event, payload)
+      const args = encode(event, payload)
       if (status() === 'connected') connection.socket.emit(event, ...args)
       // What Socket.IO could not send now it keeps for later, behind the caller's back.
       if (status() !== 'connected' || connection.socket.sendBuffer.pop()) tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))

@@ -308,6 +308,6 @@ function watchWaking(change: 'addEventListener' | 'removeEventListener', wake: (
 }
 
 // crypto.randomUUID is missing on pages that are not served over https.
-function randomId(): string {
+export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join('')
 }

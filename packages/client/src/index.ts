@@ -9,6 +9,7 @@ export {
   type RealtimeClient,
   type RealtimeClientOptions,
 } from './client.js'
+export type { CommandOptions, RequestOptionsOf } from './commands.js'
 export type { ConnectionOptions, Status } from './connection.js'
 export { type ReloadOptions, reloadOutdated } from './outdated.js'
 export type { PresenceWatch } from './presence.js'

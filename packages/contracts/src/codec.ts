@@ -19,6 +19,8 @@ export interface EventCodec {
   readonly payload: ValueCodec | undefined
   /** How many of it a client may send in a second, where the contract says so. */
   readonly perSecond: number | undefined
+  /** Whether what is asked with one key happens once. */
+  readonly idempotent: boolean
   /** `undefined` where the event is not answered. */
   readonly reply: ValueCodec | undefined
   /** The data of each declared error; `undefined` for one without data. */

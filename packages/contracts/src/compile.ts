@@ -61,6 +61,7 @@ export function compileEvents(events: EventMap, where: string, sender: 'server' 
     const place = `${where} ${quote(name)}`
     const definition = toDefinition(name, entry, place)
     checkLimits(definition, place, sender)
+    checkIdempotent(definition, place, sender)
     const { codec, model } = compileEvent(definition, place)
     compiled.codecs.set(name, codec)
     compiled.models[name] = model
@@ -86,15 +87,24 @@ function toDefinition(name: string, entry: EventEntry, where: string): EventDefi
   return entry
 }
 
-function refuseUnsupported({ delivery, idempotent, deprecated }: EventDefinition, where: string): void {
+function refuseUnsupported({ delivery, deprecated }: EventDefinition, where: string): void {
   if (deprecated !== undefined && typeof deprecated !== 'string') {
     throw new TypeError(`${where}: deprecated is a text that says what to use instead`)
   }
   if (delivery !== undefined && delivery !== 'live') {
     throw new TypeError(`${where}: delivery ${quote(delivery)} is not supported yet; only 'live' is`)
   }
-  if (idempotent !== undefined && idempotent !== false) {
-    throw new TypeError(`${where}: idempotent is not supported yet; remove it`)
+}
+
+function checkIdempotent({ idempotent, reply }: EventDefinition, where: string, sender: 'server' | 'client'): void {
+  if (idempotent !== undefined && typeof idempotent !== 'boolean') {
+    throw new TypeError(`${where}: idempotent is true or false; got ${quote(idempotent)}`)
+  }
+  if (idempotent && sender === 'server') {
+    throw new TypeError(`${where}: idempotent holds for what clients ask; what the server sends is told by delivery`)
+  }
+  if (idempotent && reply === undefined) {
+    throw new TypeError(`${where}: an idempotent event is answered, so that its sender knows when to stop; add reply, z.void() where it has no data`)
   }
 }
 
@@ -132,7 +142,7 @@ function compileValue(schema: unknown, where: string, path: string): Part {
   return { codec: compileSchema(schema, facts), model: facts.model }
 }
 
-function compileEvent({ payload, reply, errors, limits = {} }: EventDefinition, where: string): { codec: EventCodec; model: WireModel } {
+function compileEvent({ payload, reply, errors, limits = {}, idempotent = false }: EventDefinition, where: string): { codec: EventCodec; model: WireModel } {
   const sent = payload === undefined || (isSchema(payload) && isVoid(payload)) ? undefined : compileValue(payload, where, 'payload')
   const answered = reply === undefined ? undefined : compileReply(reply, where)
   assertRecord(`${where}: errors`, errors)
@@ -145,12 +155,14 @@ function compileEvent({ payload, reply, errors, limits = {} }: EventDefinition, 
     codec: {
       payload: sent && maxBytes !== undefined ? limitBytes(sent.codec, maxBytes) : sent?.codec,
       perSecond,
+      idempotent,
       reply: answered?.codec,
       errors: new Map(failures.map(([code, part]) => [code, part?.codec])),
     },
     model: {
       ...(sent && { payload: sent.model }),
       ...(answered && { reply: answered.model }),
+      ...(idempotent && { idempotent }),
       ...((perSecond ?? maxBytes) !== undefined && { limits: { ...(perSecond !== undefined && { perSecond }), ...(maxBytes !== undefined && { maxBytes }) } }),
       ...(failures.length > 0 && { errors: Object.fromEntries(failures.map(([code, part]): [string, WireModel] => [code, part?.model ?? null]).sort(byName)) }),
     },

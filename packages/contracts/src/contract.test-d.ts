@@ -62,6 +62,15 @@ describe('a definition', () => {
     defineContract({ ...header, events: {} })
   })
 
+  test('is idempotent only where clients are answered', () => {
+    const { idempotent } = defineContract({ ...header, clientToServer: { a: { reply: z.void(), idempotent: true } } }).clientToServer.a
+    expectTypeOf(idempotent).toEqualTypeOf<true>()
+    // @ts-expect-error there is no answer to repeat
+    defineContract({ ...header, clientToServer: { a: { payload: z.object({}), idempotent: true } } })
+    // @ts-expect-error a server's events are told by their delivery
+    defineContract({ ...header, serverToClient: { a: { reply: z.void(), idempotent: true } } })
+  })
+
   test('needs a name, a version, schemas, and rooms whose ids are texts on the wire', () => {
     // @ts-expect-error no version
     defineContract({ name: 'a' })

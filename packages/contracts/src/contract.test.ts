@@ -73,7 +73,9 @@ describe('defineContract', () => {
     ['a size that is no whole number', { clientToServer: { a: { payload: z.string(), limits: { maxBytes: 1.5 } } } }, /maxBytes must be a whole number/],
     ['a size of no payload', { clientToServer: { a: { limits: { maxBytes: 10 } } } }, /this event has none/],
     ['durable delivery', { serverToClient: { a: { delivery: 'durable' } } }, /'?"?durable"?'? is not supported yet/],
-    ['idempotent', { clientToServer: { a: { idempotent: true } } }, /idempotent is not supported yet/],
+    ['an idempotent event without an answer', { clientToServer: { a: { idempotent: true } } }, /an idempotent event is answered/],
+    ['an idempotent event of the server', { serverToClient: { a: { reply: z.void(), idempotent: true } } }, /holds for what clients ask/],
+    ['idempotent that is neither', { clientToServer: { a: { reply: z.void(), idempotent: 'yes' } } }, /idempotent is true or false/],
     ['a deprecation without words', { clientToServer: { a: { deprecated: true } } }, /deprecated is a text/],
     ['no name', { name: '' }, /needs a name/],
     ['a version that is none', { version: '1' }, /must be semantic/],
@@ -82,8 +84,19 @@ describe('defineContract', () => {
     expect(define(parts)).toThrow(TypeError)
   })
 
-  test('takes live delivery and idempotent false, which is what there is', () => {
+  test('takes live delivery, and what is idempotent or not', () => {
     expect(define({ serverToClient: { a: { delivery: 'live', idempotent: false, deprecated: 'use b' } } })).not.toThrow()
+    expect(define({ clientToServer: { a: { reply: z.void(), idempotent: true } } })).not.toThrow()
+  })
+
+  test('names what is idempotent, also merged and in the manifest, and has another fingerprint for it', () => {
+    const make = (idempotent: boolean) =>
+      defineContract({ name: 'a', version: '1.0.0', clientToServer: { order: { reply: z.void(), idempotent }, look: { reply: z.void() } } })
+    expect(make(true).idempotent).toEqual(['order'])
+    expect(mergeContracts({ name: 'b', version: '1.0.0' }, make(true)).idempotent).toEqual(['order'])
+    expect(toManifest(make(true)).idempotent).toEqual(['order'])
+    expect(toManifest(make(false))).not.toHaveProperty('idempotent')
+    expect(make(true).fingerprint).not.toBe(make(false).fingerprint)
   })
 })
 

@@ -39,7 +39,7 @@ export interface EventDefinition {
   readonly limits?: EventLimits
   /** @default 'live' */
   readonly delivery?: Delivery
-  /** Not supported yet. @default false */
+  /** Whether what is asked by it happens once, however often it is asked with the same key; for an event of clients that is answered. @default false */
   readonly idempotent?: boolean
 }
 
@@ -74,6 +74,8 @@ export interface Contract<
   readonly codec: ContractCodec
   /** What crosses the wire, as plain JSON. */
   readonly model: ContractModel
+  /** The names of the events of clients that are `idempotent`. */
+  readonly idempotent: readonly string[]
   /** The contracts that it was merged of: a client of one of them talks to a server of the whole. */
   readonly parts: readonly Contract[]
 }
@@ -87,6 +89,8 @@ export interface Manifest<C extends Contract = Contract> {
   readonly name: string
   readonly version: string
   readonly fingerprint: string
+  /** The names of the events of clients that are `idempotent`, where there are any. */
+  readonly idempotent?: readonly string[]
   /** Never there at run time: it carries the contract's types. */
   readonly '~contract'?: C
 }
@@ -94,6 +98,16 @@ export interface Manifest<C extends Contract = Contract> {
 /** Makes a key that an event cannot have a type error, also beside keys that it can. */
 type KnownKeys<M extends EventMap> = {
   readonly [K in keyof M]: M[K] extends { _zod: unknown } ? unknown : { readonly [P in Exclude<keyof M[K], keyof EventDefinition>]: never }
+}
+
+/** Makes `idempotent` a type error where an event has no answer that could be repeated. */
+type Repeatable<M extends EventMap> = {
+  readonly [K in keyof M]: M[K] extends { idempotent: true } ? { readonly reply: Schema } : unknown
+}
+
+/** Makes `idempotent` a type error for what a server sends. */
+type NeverIdempotent<M extends EventMap> = {
+  readonly [K in keyof M]: M[K] extends { idempotent: true } ? { readonly idempotent: false } : unknown
 }
 
 type None = Record<never, never>
@@ -130,8 +144,8 @@ export function defineContract<
   const Presence extends Schema | undefined = undefined,
 >(
   definition: ContractDefinition<ServerToClient, ClientToServer, Rooms, Session, Presence> & {
-    readonly serverToClient?: KnownKeys<ServerToClient>
-    readonly clientToServer?: KnownKeys<ClientToServer>
+    readonly serverToClient?: KnownKeys<ServerToClient> & NeverIdempotent<ServerToClient>
+    readonly clientToServer?: KnownKeys<ClientToServer> & Repeatable<ClientToServer>
   },
 ): Contract<ServerToClient, ClientToServer, Rooms, Session, Presence> {
   const where = checkHeader(definition)
@@ -154,6 +168,7 @@ export function defineContract<
     presence: presence as Presence,
     codec: toCodec(where, down.codecs, up.codecs, places.codecs, own?.codec, said?.codec),
     model: { serverToClient: down.models, clientToServer: up.models, rooms: places.models, ...toOwnModels(own, said) },
+    idempotent: [...up.codecs].flatMap(([event, { idempotent }]) => (idempotent ? [event] : [])),
   })
 }
 
@@ -281,6 +296,7 @@ export function mergeContracts<const Parts extends readonly Contract[]>(
       rooms: Object.assign({}, ...parts.map((part) => part.model.rooms)),
       ...toOwnModels(own, said),
     },
+    idempotent: parts.flatMap((part) => part.idempotent),
     // The maps were put together by name; the type says the same of their keys.
   }) as never
 }
@@ -291,6 +307,6 @@ export function eventNames<C extends Contract>(contract: C): Array<(keyof C['ser
 }
 
 /** The manifest of a contract, for a client that takes its types and leaves the validating to the server. */
-export function toManifest<C extends Contract>({ name, version, fingerprint }: C): Manifest<C> {
-  return { name, version, fingerprint }
+export function toManifest<C extends Contract>({ name, version, fingerprint, idempotent }: C): Manifest<C> {
+  return { name, version, fingerprint, ...(idempotent.length > 0 && { idempotent }) }
 }

@@ -35,6 +35,7 @@ export type {
   ContractOf,
   DeclaredError,
   ErrorsOf,
+  Idempotent,
   PayloadArguments,
   PayloadOf,
   PresenceMeta,

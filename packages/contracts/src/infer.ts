@@ -55,6 +55,9 @@ export type RoomId<C extends Contract, K extends RoomKind<C>, V extends Side = '
 /** The names of a map's events that are answered. */
 export type Answered<M> = { [K in keyof M]: M[K] extends { reply: Schema } ? K : never }[keyof M] & string
 
+/** The names of a map's events that are idempotent. */
+export type Idempotent<M> = { [K in keyof M]: M[K] extends { idempotent: true } ? K : never }[keyof M] & string
+
 /** The session fields that a contract declares. */
 export type SessionFields<C extends Contract, V extends Side = 'domain'> = C['session'] extends Schema ? ValueOf<C['session'], V> : unknown
 

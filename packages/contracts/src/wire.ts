@@ -1,6 +1,7 @@
 import { type Issue, RealtimeError } from './errors.js'
 
 export * from './errors.js'
+export { canonicalJson } from './fingerprint.js'
 export * from './session.js'
 
 /** The version of the handshake and the reply envelope that this package speaks. */
@@ -29,6 +30,7 @@ export interface Handshake {
 
 /** What may come as second argument of an event, between two peers of the SDK. */
 export interface EventMeta {
+  /** Names what is asked, so that it happens once: 1–64 of `[A-Za-z0-9_-]`. */
   readonly key?: string
   readonly trace?: string
 }
@@ -94,7 +96,7 @@ export function checkTimeout(timeoutMs: number, name = 'timeoutMs'): number {
   return timeoutMs
 }
 
-const DEVICE = /^[A-Za-z0-9_-]{1,64}$/
+const NAME = /^[A-Za-z0-9_-]{1,64}$/
 const TEXT_MAX = 128
 const FEATURES_MAX = 16
 
@@ -133,10 +135,15 @@ function parseContractFacts(value: unknown): NonNullable<Handshake['contract']> 
 }
 
 function parseDevice(value: unknown): string {
-  if (typeof value !== 'string' || !DEVICE.test(value)) {
+  if (!isKey(value)) {
     throw invalidHandshake(['device'], 'expected 1–64 of [A-Za-z0-9_-]')
   }
   return value
+}
+
+/** Whether it can be the key of an {@link EventMeta}. */
+export function isKey(value: unknown): value is string {
+  return typeof value === 'string' && NAME.test(value)
 }
 
 function parseFeatures(value: unknown): string[] {

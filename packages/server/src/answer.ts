@@ -38,6 +38,14 @@ export class Failures {
     return error as RealtimeError<never> // Fail gives it the type of its code
   }
 
+  /** The error of a call whose answer is given again. */
+  restore(wire: WireError): RealtimeError {
+    const error = new RealtimeError(wire.code, wire.message, { data: wire.data, event: this.event })
+    this.#made ??= new Map()
+    this.#made.set(error, wire)
+    return error
+  }
+
   made(error: unknown): WireError | undefined {
     return this.#made?.get(error)
   }

@@ -1,4 +1,5 @@
 import type { Namespace } from 'socket.io'
+import type { IdempotencyStore } from './idempotency.js'
 import type { PresenceStore } from './presence.js'
 import type { RevocationStore } from './revocation.js'
 
@@ -49,6 +50,7 @@ export interface ClusterNode extends Omit<ClusterLink, 'emit'> {
   /** Called with `new`, once for each namespace. */
   readonly adapter: (namespace: Namespace) => Namespace['adapter']
   readonly revocations: RevocationStore
+  readonly idempotency: IdempotencyStore
   /** Does what other nodes ask for. */
   start(perform: Perform): void
   /** Calls back when the nodes can be reached again. */

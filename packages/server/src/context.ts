@@ -1,5 +1,6 @@
 import type { ErrorsOf, Issue, PayloadOf, ReplyOf, Schema } from '@org/realtime-contracts'
 import type { EventMeta, RealtimeError, WireError } from '@org/realtime-contracts/wire'
+import type { CommandContext } from './commands.js'
 import type { BaseUser } from './identity.js'
 import type { Allowance } from './limits.js'
 import type { OlderVersion } from './older.js'
@@ -47,12 +48,15 @@ export interface MiddlewareContext<User = BaseUser> extends Context<User> {
  */
 export type Middleware<User = BaseUser> = (context: MiddlewareContext<User>, next: () => Promise<void>) => unknown
 
-/** What a handler sees of an event `E`, named `K`. */
-export interface HandlerContext<E, K extends string = string, User = BaseUser> extends Context<User> {
+interface EventContext<E, K extends string, User> extends Context<User> {
   readonly event: K
   readonly payload: PayloadOf<E>
   readonly fail: Fail<ErrorsOf<E>>
 }
+
+/** What a handler sees of an event `E`, named `K`. */
+export type HandlerContext<E, K extends string = string, User = BaseUser> = EventContext<E, K, User> &
+  (E extends { idempotent: true } ? CommandContext : unknown)
 
 /** Handles one event of clients; what it returns is the reply, where the event has one. */
 export type Handler<E, K extends string = string, User = BaseUser> = (context: HandlerContext<E, K, User>) => HandlerResult<E>

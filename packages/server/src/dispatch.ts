@@ -1,6 +1,7 @@
 import type { Coded, Contract, EventCodec, ValueCodec } from '@org/realtime-contracts'
-import { type EventMeta, findNonJson, invalidPayload, isObject, RealtimeError } from '@org/realtime-contracts/wire'
+import { type EventMeta, findNonJson, invalidPayload, isKey, isObject, RealtimeError } from '@org/realtime-contracts/wire'
 import { type Acknowledge, Answer, Failures, type Outcome } from './answer.js'
+import type { Commands } from './commands.js'
 import type { Middleware, MiddlewareContext, Report, Sender } from './context.js'
 import type { BaseUser } from './identity.js'
 import type { Limits } from './limits.js'
@@ -32,6 +33,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     private readonly contract: Contract,
     private readonly limits: Limits,
     private readonly report: Report,
+    private readonly commands: Commands,
   ) {}
 
   /** @throws TypeError where it is no function. */
@@ -89,7 +91,9 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     }
     const meta = readMeta(packet[2])
     if (meta === undefined) {
-      answer.refuse(invalidPayload([{ path: [], message: 'an event carries one payload; what follows it can only be $meta' }]))
+      answer.refuse(
+        invalidPayload([{ path: [], message: 'an event carries one payload; what follows it can only be $meta, whose key is 1–64 of [A-Za-z0-9_-]' }]),
+      )
       return
     }
     const payload = packet[1]
@@ -156,10 +160,20 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
       meta,
       fail: failures.fail,
     }
+    const { idempotent } = route.codec
     const steps = this.#middleware.length === 0 ? route.steps : [...this.#middleware, ...route.steps]
+    const handler = idempotent ? this.#once(route, wire, failures) : route.handler
     // Without middleware and with a synchronous handler, the reply leaves in the same turn.
-    const outcome = steps.length === 0 ? attempt(() => route.handler(context)) : runThrough(steps, route.handler, context)
-    this.#settle(outcome, (settled) => answer.handled(settled, route.codec.reply, failures), sender)
+    const outcome = steps.length === 0 ? attempt(() => handler(context)) : runThrough(steps, handler, context)
+    this.#settle(outcome, (settled) => answer.handled(settled, idempotent ? ENCODED : route.codec.reply, failures), sender)
+  }
+
+  /** Middleware runs for every repeat, the handler for none. */
+  #once({ codec, handler }: Route<User>, payload: unknown, failures: Failures): AnyHandler<User> {
+    return (context) => {
+      const call = { event: context.event, userId: context.user.userId, payload, key: context.meta.key, codec: codec.reply, failures }
+      return this.commands.run(call, (command) => handler(Object.assign(context, command)))
+    }
   }
 
   #settle(outcome: Outcome | Promise<Outcome>, settle: (outcome: Outcome) => void, { allowance }: S): void {
@@ -210,15 +224,16 @@ function readMeta(meta: unknown): EventMeta | undefined {
   return { ...(key !== undefined && { key }), ...(trace !== undefined && { trace }) }
 }
 
-const MAX_META_LENGTH = 128
+const MAX_TRACE_LENGTH = 128
 
 function isMeta(value: unknown): value is EventMeta {
-  return (
-    isObject(value) &&
-    !ArrayBuffer.isView(value) &&
-    ['key', 'trace'].every((name) => value[name] === undefined || (typeof value[name] === 'string' && value[name].length <= MAX_META_LENGTH))
-  )
+  if (!isObject(value) || ArrayBuffer.isView(value)) return false
+  const { key, trace } = value
+  return (key === undefined || isKey(key)) && (trace === undefined || (typeof trace === 'string' && trace.length <= MAX_TRACE_LENGTH))
 }
+
+/** What a command comes to is encoded already. */
+const ENCODED: ValueCodec = { encode: (value) => ({ ok: true, value }), decode: (value) => ({ ok: true, value }) }
 
 function decodePayload(codec: ValueCodec | undefined, payload: unknown): Coded {
   if (codec === undefined) {

@@ -1,10 +1,19 @@
 export type { RefusalListener } from './admission.js'
 export { type Claims, type JwtChecks, type JwtKey, type JwtOptions, jwt, type RegisteredClaims } from './auth.js'
 export type { Audience, Cluster, ClusterContext, ClusterLink, ClusterNode } from './cluster.js'
+export type { CommandContext, IdempotencyOptions } from './commands.js'
 export type { Device, Fail, Handler, HandlerContext, Middleware, MiddlewareContext, Report } from './context.js'
 export type { DeviceAnswer, EmitOptions, EmitTarget, RequestOptions, Target, UserEmitTarget, UserTarget } from './delivery.js'
 export { createRealtimeEmitter, type RealtimeEmitter, type RealtimeEmitterOptions } from './emitter.js'
 export { type EnvironmentOptions, optionsFromEnv } from './env.js'
+export {
+  type Claim,
+  type Claimant,
+  type IdempotencyStore,
+  MemoryIdempotencyStore,
+  type MemoryIdempotencyStoreOptions,
+  type RedisCommand,
+} from './idempotency.js'
 export type { AuthenticateFunction, Authentication, AuthenticationRequest, Authenticator, BaseUser } from './identity.js'
 export type { Presence, RealtimeServer } from './interface.js'
 export type { Limits } from './limits.js'

@@ -1,7 +1,9 @@
 import type { Contract, Evolution, RoomId, RoomKind, SessionFields } from '@org/realtime-contracts'
 import type { RefusalListener } from './admission.js'
 import type { Cluster } from './cluster.js'
+import type { IdempotencyOptions } from './commands.js'
 import type { Report } from './context.js'
+import type { IdempotencyStore } from './idempotency.js'
 import type { AuthenticateFunction, Authenticator, BaseUser } from './identity.js'
 import { DEFAULT_LIMITS, type Limits, MAX_PAYLOAD_DEPTH } from './limits.js'
 import type { CorsOptions } from './origin.js'
@@ -38,6 +40,8 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly limits?: Partial<Limits>
   /** Where it is kept who was revoked. @default in memory: a restart forgets */
   readonly revocations?: RevocationStore
+  /** How what idempotent events ask is remembered, so that it happens once. */
+  readonly idempotency?: IdempotencyOptions
   /**
    * The locks of released versions (`contract.history/*.json`, as `realtime release` writes them): clients of those are let in where the two
    * can really talk. @default none: versions decide, as in Semantic Versioning
@@ -72,6 +76,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
   'handshakeTimeoutMs',
   'limits',
   'revocations',
+  'idempotency',
   'cluster',
   'history',
   'evolutions',
@@ -84,6 +89,7 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
   assertKeys('createRealtimeServer', options ?? null, OPTIONS)
   assertKeys('cors', options.cors, ['origin', 'credentials', 'allowMissingOrigin'])
   checkLimits(options.limits)
+  checkIdempotency(options.idempotency)
   assertKeys('rooms', options.rooms, Object.keys(options.rooms ?? {}))
   assertKeys('presence', options.presence, ['graceMs', 'visible'])
   if (options.presence?.visible !== undefined && typeof options.presence.visible !== 'function') {
@@ -121,6 +127,19 @@ export function checkCluster(cluster: Cluster | undefined): void {
   if (cluster !== undefined && (typeof cluster?.open !== 'function' || typeof cluster.link !== 'function')) {
     throw new TypeError("cluster must be redisCluster({ url }) of '@org/realtime-server/redis'")
   }
+}
+
+const STORE_FUNCTIONS: ReadonlyArray<keyof IdempotencyStore> = ['claim', 'renew', 'release', 'finish', 'recall', 'remember']
+
+function checkIdempotency(idempotency: IdempotencyOptions = {}): void {
+  assertKeys('idempotency', idempotency, ['store', 'leaseMs', 'retentionMs', 'maxReplyBytes'])
+  const { store, leaseMs, retentionMs, maxReplyBytes } = idempotency
+  if (store !== undefined && !STORE_FUNCTIONS.every((name) => typeof store?.[name] === 'function')) {
+    throw new TypeError(`idempotency.store must be a store with the functions ${STORE_FUNCTIONS.join(', ')}`)
+  }
+  assertDuration('idempotency.leaseMs', leaseMs, 100)
+  assertCount('idempotency.retentionMs', retentionMs, 1_000)
+  assertCount('idempotency.maxReplyBytes', maxReplyBytes, 1)
 }
 
 function checkLimits(limits: Partial<Limits> = {}): void {

@@ -17,6 +17,7 @@ const contract = defineContract({
     take: { payload: z.object({ id: z.string() }), reply: z.object({ left: z.number() }), errors: { NOT_FOUND: z.object({ id: z.string() }), LOCKED: null } },
     say: z.object({ text: z.string() }),
     done: { reply: z.void() },
+    order: { payload: z.object({ id: z.string() }), reply: z.object({ total: z.number() }), idempotent: true },
   },
   rooms: { group: z.string() },
   session: z.object({ role: z.string() }),
@@ -147,6 +148,20 @@ describe('a handler', () => {
     const needsMore: Middleware<{ userId: string; department: string }> = (_context, next) => next()
     // @ts-expect-error this server's user has no department
     realtime.use(needsMore)
+  })
+})
+
+describe('a handler of what is idempotent', () => {
+  test('has a key, and steps that are done once; others have neither', () => {
+    realtime.on('order', async ({ key, attempt, once, user }) => {
+      expectTypeOf(key).toEqualTypeOf<string>()
+      expectTypeOf(attempt).toEqualTypeOf<number>()
+      expectTypeOf(user.tier).toEqualTypeOf<number>()
+      expectTypeOf(await once('points', ['INCRBY', 'points:ada', 10])).toEqualTypeOf<unknown>()
+      return { total: await once('charge', async () => 3) }
+    })
+    // @ts-expect-error what may happen often has no key
+    realtime.on('done', ({ key }) => key)
   })
 })
 

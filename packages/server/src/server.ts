@@ -8,12 +8,14 @@ import { Admission, type RefusalListener, unavailable } from './admission.js'
 import type { Acknowledge } from './answer.js'
 import { Attachment, checkPort } from './attachment.js'
 import type { ClusterNode } from './cluster.js'
+import { Commands } from './commands.js'
 import { Compatibility } from './compatibility.js'
 import { type CloseReason, type Connection, Connections, REPLACED } from './connection.js'
 import type { Middleware, Report } from './context.js'
 import { Delivery } from './delivery.js'
 import { Dispatcher } from './dispatch.js'
 import { toEngineOptions } from './engine.js'
+import { MemoryIdempotencyStore } from './idempotency.js'
 import { type BaseUser, toAuthenticator } from './identity.js'
 import type { RealtimeServer } from './interface.js'
 import { type Limits, toLimits, toRates } from './limits.js'
@@ -70,6 +72,7 @@ class Realtime<User extends BaseUser> {
   readonly #rooms: Rooms<User>
   readonly #watching: Watching<User>
   readonly #delivery: Delivery
+  readonly #commands: Commands
   readonly #dispatcher: Dispatcher<User, Connection<User>>
   readonly #admission: Admission<User>
   readonly #attachment: Attachment
@@ -87,6 +90,7 @@ class Realtime<User extends BaseUser> {
       handshakeTimeoutMs = 5_000,
       presence: { graceMs = 5_000, visible } = {},
       limits = {},
+      idempotency = {},
       cluster,
       onRefused = () => {},
       onError,
@@ -126,7 +130,8 @@ class Realtime<User extends BaseUser> {
     this.#watching = new Watching(this.#presence, contract.codec.presence, visible, this.#limits, handshakeTimeoutMs, this.#report)
     this.#peers = new Peers(this.#namespace, this.#connections, this.#presence, this.#node, (error) => this.#report(error, {}))
     this.#delivery = new Delivery(contract.codec.serverToClient, this.#names, this.#peers)
-    this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report)
+    this.#commands = new Commands(idempotency.store ?? this.#node?.idempotency ?? new MemoryIdempotencyStore(), idempotency, this.#report)
+    this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report, this.#commands)
     this.#inbound = {
       maxBytes: this.#limits.payloadBytes,
       handles: (event) => this.#dispatcher.handles(event),
@@ -233,6 +238,7 @@ class Realtime<User extends BaseUser> {
     const untilMs = Date.now() + drainMs
     await this.#attachment.settled()
     this.#attachment.refuseNewcomers()
+    this.#commands.close()
     await this.#drain(drainMs, untilMs)
     await atMost(untilMs - Date.now(), this.#dispatcher.close())
     for (const connection of this.#connections.all()) connection.close(CLOSING)

@@ -25,7 +25,18 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react'
-import type { ClientEvents, ConnectionState, EventPayload, PresenceWatch, RealtimeClient, RealtimeError, RequestOptions, Result, Room } from '../index.js'
+import type {
+  ClientEvents,
+  ConnectionState,
+  EventPayload,
+  PresenceWatch,
+  RealtimeClient,
+  RealtimeError,
+  RequestOptions,
+  RequestOptionsOf,
+  Result,
+  Room,
+} from '../index.js'
 import { type Held, hold } from './hold.js'
 
 export interface RealtimeProviderProps<C extends Contract, V extends Side> {
@@ -84,7 +95,7 @@ export interface RealtimeHooks<C extends Contract, V extends Side> {
   readonly useRequest: <K extends Answered<C['clientToServer']>>(
     event: K,
   ) => RequestState<
-    PayloadArguments<PayloadOf<C['clientToServer'][K], V>, RequestOptions>,
+    PayloadArguments<PayloadOf<C['clientToServer'][K], V>, RequestOptionsOf<C['clientToServer'][K]>>,
     ReplyOf<C['clientToServer'][K], V>,
     RequestError<C['clientToServer'][K], V>
   >

@@ -60,6 +60,15 @@ const ROWS: readonly Row[] = [
     event(answered(Id, { errors: { GONE: z.int() } })),
     'breaking',
   ],
+  [
+    'repeating an event becomes harmless',
+    'idempotence-added',
+    event(answered(Id)),
+    event(answered(Id, { idempotent: true })),
+    'safe',
+    'breaking', // newer clients repeat what older servers do again
+  ],
+  ['repeating an event is no longer harmless', 'idempotence-removed', event(answered(Id, { idempotent: true })), event(answered(Id)), 'breaking', 'breaking'],
   ['an event is deprecated', 'deprecation-changed', event({ payload: Id }), event({ payload: Id, deprecated: 'use another' }), 'safe'],
   ['a rate is lowered', 'limit-lowered', event({ payload: Id, limits: { perSecond: 5 } }), event({ payload: Id, limits: { perSecond: 1 } }), 'risky'],
   ['a rate is set', 'limit-lowered', event({ payload: Id }), event({ payload: Id, limits: { perSecond: 1 } }), 'risky'],

@@ -110,16 +110,16 @@ export const EVENT_RULES = {
   'idempotence-removed': {
     title: 'repeating the event is no longer harmless',
     why: 'Older clients repeat it where an answer is lost, and each repetition takes effect.',
-    sends: BREAKING,
+    sends: SAFE,
     receives: BREAKING,
     fix: 'Keep it idempotent until the older versions are out of support.',
   },
   'idempotence-added': {
     title: 'repeating the event is harmless now',
-    why: 'Older versions lose nothing.',
+    why: 'Older clients do not repeat it. Newer ones do, and a server that does not know it is idempotent runs each repetition.',
     sends: SAFE,
-    receives: SAFE,
-    fix: 'Nothing to do.',
+    receives: effect('safe', 'breaking where newer clients meet older servers'),
+    fix: 'Update the servers first.',
   },
   'room-added': {
     title: 'a kind of room was added',

@@ -82,6 +82,7 @@ function comparePayloads(older: Version, newer: Version, direction: Direction, e
     ...compareValue(part, side(sender), side(receiver), { added: 'payload-added', removed: 'payload-removed' }),
     ...compareLimits(part, sender.lock[direction][event]!, receiver.lock[direction][event]!),
     ...compareMarks({ flow, event, path: '' }, before, after),
+    ...compareIdempotence({ flow, event, path: '' }, sender.lock[direction][event]!, receiver.lock[direction][event]!),
   ]
 }
 
@@ -135,10 +136,14 @@ function compareMarks(part: Part, before: EventLock, after: EventLock): Finding[
   if (DELIVERIES.indexOf(is) < DELIVERIES.indexOf(was)) {
     found.push(makeFinding(part, 'delivery-weakened', { verdict: was === 'durable' ? 'breaking' : 'risky', detail: is }))
   }
-  if (before.idempotent !== after.idempotent) {
-    found.push(makeFinding(part, after.idempotent ? 'idempotence-added' : 'idempotence-removed', { verdict: after.idempotent ? 'safe' : 'breaking' }))
-  }
   return found
+}
+
+/** Who sends it repeats it where it is idempotent to them; who receives it then must know. */
+function compareIdempotence(part: Part, sender: EventLock, receiver: EventLock): Finding[] {
+  if (sender.idempotent === receiver.idempotent) return []
+  const newer = part.flow.newer === 'sender' ? sender : receiver
+  return [makeFinding(part, newer.idempotent ? 'idempotence-added' : 'idempotence-removed', { verdict: sender.idempotent ? 'breaking' : 'safe' })]
 }
 
 /** What a change of the answers to an event does to who asks. */

@@ -63,12 +63,13 @@ export class RedisBus {
   }
 
   /** @throws Error as {@link command}. */
-  async run({ sha, text }: Script, key: string, args: ReadonlyArray<string | number>): Promise<unknown> {
+  async run({ sha, text }: Script, key: string | readonly string[], args: ReadonlyArray<string | number>): Promise<unknown> {
+    const keys = typeof key === 'string' ? [key] : key
     try {
-      return await this.connection.command(['EVALSHA', sha, 1, key, ...args])
+      return await this.connection.command(['EVALSHA', sha, keys.length, ...keys, ...args])
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-      return this.connection.command(['EVAL', text, 1, key, ...args])
+      return this.connection.command(['EVAL', text, keys.length, ...keys, ...args])
     }
   }
 

@@ -5,6 +5,7 @@ import { RedisAdapter } from './adapter.js'
 import { RedisBus } from './bus.js'
 import type { RedisConnection } from './connection.js'
 import { EMITTER_UID, Forwarding } from './events.js'
+import { RedisIdempotencyStore } from './idempotency.js'
 import { connectIoredis } from './ioredis.js'
 import { Channels, decode } from './message.js'
 import { connectNodeRedis, type NodeRedisClient } from './node-redis.js'
@@ -48,6 +49,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
       return {
         presence,
         revocations: new RedisRevocationStore(bus, base),
+        idempotency: new RedisIdempotencyStore(bus, `${prefix}#${context.namespace}:`),
         adapter: function createAdapter(namespace) {
           const adapter = new RedisAdapter(namespace, bus, new Channels(prefix, namespace.name))
           if (namespace.name === context.namespace) own = adapter

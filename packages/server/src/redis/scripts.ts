@@ -56,7 +56,8 @@ local function exit(node, connection, user, room)
 end
 `
 
-function script(flags: string, body: string): Script {
+/** @param body what runs after `COMMON`. */
+export function script(flags: string, body: string): Script {
   const text = `#!lua${flags}\n${COMMON}\n${body}`
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
