@@ -42,11 +42,14 @@ import { createRooms, type Room, type RoomWatch } from './rooms.js'
 import { type ConnectionState, createState } from './state.js'
 import { createStream } from './stream.js'
 
+/** How a client reaches its server: the second argument of `createRealtimeClient`. */
 export type RealtimeClientOptions = ConnectionOptions
 
+/** What can be said of one `connect()`. */
 export interface ConnectOptions {
   /** When to give up waiting, in milliseconds; dialling goes on. @default 20_000 */
   readonly timeoutMs?: number
+  /** Ends the wait with `ABORTED`; dialling goes on. */
   readonly signal?: AbortSignal
 }
 
@@ -83,6 +86,7 @@ export interface AnswerContext<E, V extends Side> {
 
 /** The client side of a contract. With a manifest it works with wire values and leaves validating to the server. */
 export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
+  /** Where the connection stands now. */
   readonly status: Status
   /** The status, and what a page shows of it. */
   readonly state: ConnectionState

@@ -4,6 +4,7 @@ import { io, type Socket } from 'socket.io-client'
 /** `idle` before the first `connect()`; `refused` when the server said no for good; `closed` after `close()`. */
 export type Status = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'refused' | 'closed'
 
+/** How a client reaches its server. */
 export interface ConnectionOptions {
   /** Where the server is, such as `https://realtime.example.com`; as in Socket.IO, a path in it is the namespace. */
   readonly url: string

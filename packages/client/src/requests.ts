@@ -1,9 +1,11 @@
 import { checkTimeout, RealtimeError, readReply } from '@org/realtime-contracts/wire'
 import { bounded, type Connection } from './connection.js'
 
+/** What can be said of one request. */
 export interface RequestOptions {
   /** How long all of it may take, waiting for a connection included, in milliseconds. @default 10_000 */
   readonly timeoutMs?: number
+  /** Ends the wait with `ABORTED`; what has been sent is sent. */
   readonly signal?: AbortSignal
   /** Whether to fail with `NOT_CONNECTED` at once, rather than to wait for a connection. @default false */
   readonly failFast?: boolean

@@ -4,11 +4,15 @@ import type { RevocationStore } from './revocation.js'
 
 /** Whom something is for: those in any of the rooms, or everybody where none is given, but for those in `except`. */
 export interface Audience {
+  /** Names of rooms; none is everybody. */
   readonly rooms: readonly string[]
+  /** Names of rooms whose sockets are left out. */
   readonly except: readonly string[]
 }
 
+/** What a cluster is told of the server that takes part. */
 export interface ClusterContext {
+  /** The namespace that is served. */
   readonly namespace: string
   /** How long a user stays online after the last connection has gone, in milliseconds. */
   readonly graceMs: number
@@ -28,6 +32,7 @@ export interface Cluster {
 export interface ClusterLink {
   /** Whether the nodes can be reached, as far as is known. */
   readonly isUp: boolean
+  /** Where it is kept who is connected, of all nodes. */
   readonly presence: PresenceStore
   /** Does not wait; what fails is reported. */
   emit(audience: Audience, event: string, args: readonly unknown[]): void
@@ -36,6 +41,7 @@ export interface ClusterLink {
    * @param tell hears what they tell of it. @throws RealtimeError `UNAVAILABLE` where they could not be told.
    */
   ask(audience: Audience, task: unknown, timeoutMs: number, tell: (answer: unknown) => void): Promise<void>
+  /** Leaves; others are told. */
   close(): Promise<void>
 }
 
@@ -48,6 +54,7 @@ export interface ClusterNode extends Omit<ClusterLink, 'emit'> {
   forward(audience: Audience, json: string): void
   /** Called with `new`, once for each namespace. */
   readonly adapter: (namespace: Namespace) => Namespace['adapter']
+  /** Where it is kept who was revoked, for all nodes. */
   readonly revocations: RevocationStore
   /** Does what other nodes ask for. */
   start(perform: Perform): void

@@ -10,6 +10,7 @@ import { checkUserId, checkUserIds, PresenceService } from './presence.js'
 import { toReport } from './report.js'
 import { RoomNames } from './rooms.js'
 
+/** What `createRealtimeEmitter` takes. */
 export interface RealtimeEmitterOptions {
   /** The servers' own: `redisCluster({ url })` with the same prefix. */
   readonly cluster: Cluster
@@ -21,7 +22,9 @@ export interface RealtimeEmitterOptions {
 
 /** The servers of a contract, from a process that serves no sockets: a job worker, a REST API. Made by `createRealtimeEmitter`. */
 export interface RealtimeEmitter<C extends Contract> {
+  /** The contract it was made of. */
   readonly contract: C
+  /** Who is connected to the servers. */
   readonly presence: Presence<C>
   /** Whether the servers can be reached, as far as is known. */
   readonly ready: boolean

@@ -9,6 +9,7 @@ import type { RevocationStore } from './revocation.js'
 import type { RoomRule } from './rooms.js'
 import type { VisibleRule } from './watching.js'
 
+/** What `createRealtimeServer` takes. */
 export interface RealtimeServerOptions<C extends Contract, User extends BaseUser & SessionFields<C>> {
   /** Who a client is: `jwt({ ... })`, or a function of your own. */
   readonly authenticate: Authenticator<User> | AuthenticateFunction<User>
@@ -22,6 +23,7 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly namespace?: string
   /** @default ['polling', 'websocket'] */
   readonly transports?: ReadonlyArray<'polling' | 'websocket'>
+  /** When a user counts as online, and who may see it. */
   readonly presence?: {
     /** How long a user stays online after their last device has gone, so that a reload is no transition, in milliseconds. @default 5_000 */
     readonly graceMs?: number

@@ -12,6 +12,7 @@ import { RedisPresenceStore } from './presence.js'
 import { Questions } from './questions.js'
 import { RedisRevocationStore } from './revocation.js'
 
+/** What `redisCluster` takes. */
 export interface RedisClusterOptions {
   /** Where Redis 7 is, such as `redis://127.0.0.1:6379`, or `rediss://` for TLS; or give `client`. */
   readonly url?: string | undefined
