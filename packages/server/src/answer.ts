@@ -12,6 +12,7 @@ import {
 } from '@org/realtime-contracts/wire'
 import type { OpenFailures, Report, Sender } from './context.js'
 import type { BaseUser } from './identity.js'
+import type { ObservedCall } from './observe.js'
 
 export type Acknowledge = (reply: Reply) => void
 /** What came of a handler. */
@@ -63,6 +64,8 @@ export class Answer {
     private readonly acknowledge: Acknowledge | undefined,
     private readonly sender: Sender<BaseUser>,
     private readonly report: Report,
+    /** `undefined` where nobody observes. */
+    readonly observed: ObservedCall | undefined,
   ) {}
 
   refuse(error: RealtimeError): void {
@@ -110,5 +113,6 @@ export class Answer {
     } catch (error) {
       this.report(error, { event: this.event, userId: this.sender.user.userId })
     }
+    this.observed?.replied(reply)
   }
 }

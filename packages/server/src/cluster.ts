@@ -18,6 +18,8 @@ export interface ClusterContext {
   readonly graceMs: number
   /** Told of what could not be done, at most about once a second. */
   readonly report: (error: Error) => void
+  /** Told of each event of another node that this one has written; absent where nobody observes. */
+  readonly written?: (event: string, recipients: number, length: number, trace: string | undefined) => void
 }
 
 /** What joins processes to one: made by `redisCluster`, and given to each server and emitter. */
@@ -34,8 +36,8 @@ export interface ClusterLink {
   readonly isUp: boolean
   /** Where it is kept who is connected, of all nodes. */
   readonly presence: PresenceStore
-  /** Does not wait; what fails is reported. */
-  emit(audience: Audience, event: string, args: readonly unknown[]): void
+  /** Does not wait; what fails is reported. @param trace goes along with it. */
+  emit(audience: Audience, event: string, args: readonly unknown[], trace?: string): void
   /**
    * Has every other node with connections of the audience do something, and resolves once they have, or the time is over.
    * @param tell hears what they tell of it. @throws RealtimeError `UNAVAILABLE` where they could not be told.
@@ -50,8 +52,8 @@ export type Perform = (audience: Audience, task: unknown, tell: (answer: unknown
 
 /** One process of several. */
 export interface ClusterNode extends Omit<ClusterLink, 'emit'> {
-  /** Sends an event to those of the audience that other nodes have. Does not wait; what fails is reported. @param json the event's name and its arguments, as a list. */
-  forward(audience: Audience, json: string): void
+  /** Sends an event to those of the audience that other nodes have. Does not wait; what fails is reported. @param json the event's name and its arguments, as a list. @param trace goes along with it. */
+  forward(audience: Audience, json: string, trace?: string): void
   /** Called with `new`, once for each namespace. */
   readonly adapter: (namespace: Namespace) => Namespace['adapter']
   /** Where it is kept who was revoked, for all nodes. */

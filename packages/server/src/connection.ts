@@ -102,7 +102,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     }
   }
 
-  /** Why it was closed before the client was told that it is in; nobody lets it in then. */
+  /** Why it was closed; before the client was told that it is in, nobody lets it in then. */
   get ended(): CloseReason | undefined {
     return this.#ended
   }
@@ -190,7 +190,9 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     this.#end(why)
   }
 
-  #end({ mayReturn = false }: CloseReason): void {
+  #end(why: CloseReason): void {
+    const { mayReturn = false } = why
+    this.#ended ??= why
     releaseAll()
     endWithin(CLOSE_MS, this.socket.conn)
     if (mayReturn) {

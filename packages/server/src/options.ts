@@ -4,6 +4,7 @@ import type { Cluster } from './cluster.js'
 import type { Report } from './context.js'
 import type { AuthenticateFunction, Authenticator, BaseUser } from './identity.js'
 import { DEFAULT_LIMITS, type Limits, MAX_PAYLOAD_DEPTH } from './limits.js'
+import type { RealtimeObserver } from './observe.js'
 import type { CorsOptions } from './origin.js'
 import type { RevocationStore } from './revocation.js'
 import type { RoomRule } from './rooms.js'
@@ -51,6 +52,8 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly onRefused?: RefusalListener
   /** Told of every fault of the server, which clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
   readonly onError?: Report
+  /** Told what the server does: callbacks of your own, or `openTelemetry()` of `@org/realtime-server/opentelemetry`. @default nobody, which costs nothing */
+  readonly observe?: RealtimeObserver<NoInfer<C>>
 }
 
 // A handshake that took too long is still told so before its transport is closed.
@@ -73,6 +76,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
   'history',
   'onRefused',
   'onError',
+  'observe',
 ]
 
 /** @throws TypeError for what is missing, wrong or unknown. */
@@ -106,6 +110,7 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
     if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`${name} must be a function`)
   }
   checkCluster(options.cluster)
+  checkObserver(options.observe)
   return options
 }
 
@@ -113,6 +118,16 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
 export function checkCluster(cluster: Cluster | undefined): void {
   if (cluster !== undefined && (typeof cluster?.open !== 'function' || typeof cluster.link !== 'function')) {
     throw new TypeError("cluster must be redisCluster({ url }) of '@org/realtime-server/redis'")
+  }
+}
+
+const CALLBACKS: ReadonlyArray<keyof RealtimeObserver> = ['connect', 'refuse', 'disconnect', 'eventIn', 'handle', 'reply', 'eventOut', 'limitHit']
+
+/** @throws TypeError for what is no observer. */
+export function checkObserver(observer: RealtimeObserver | undefined): void {
+  assertKeys('observe', observer, CALLBACKS)
+  for (const name of CALLBACKS) {
+    if (observer?.[name] !== undefined && typeof observer[name] !== 'function') throw new TypeError(`observe.${name} must be a function`)
   }
 }
 

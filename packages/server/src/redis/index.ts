@@ -50,7 +50,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
         presence,
         revocations: new RedisRevocationStore(bus, base),
         adapter: function createAdapter(namespace) {
-          const adapter = new RedisAdapter(namespace, bus, new Channels(prefix, namespace.name))
+          const adapter = new RedisAdapter(namespace, bus, new Channels(prefix, namespace.name), context.written)
           if (namespace.name === context.namespace) own = adapter
           return adapter
         },
@@ -58,7 +58,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
           return bus.isUp && presence.isUp
         },
         onUp: (listener) => bus.onUp(listener),
-        forward: (audience, json) => own?.forward(audience, json),
+        forward: (audience, json, trace) => own?.forward(audience, json, trace),
         start(perform) {
           own?.answer(perform)
           presence.start()
@@ -87,7 +87,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
           forwarding.flush()
           return questions.ask(audience, task, timeoutMs, tell)
         },
-        emit: (audience, event, args) => forwarding.forward(audience, JSON.stringify([event, ...args])),
+        emit: (audience, event, args, trace) => forwarding.forward(audience, JSON.stringify([event, ...args]), trace),
         async close() {
           forwarding.flush()
           await presence.close()
