@@ -41,6 +41,7 @@ import { control, DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './re
 import { createRooms, type Room, type RoomWatch } from './rooms.js'
 import { type ConnectionState, createState } from './state.js'
 import { createStream } from './stream.js'
+import { withTrace } from './tracing.js'
 
 /** How a client reaches its server: the second argument of `createRealtimeClient`. */
 export type RealtimeClientOptions = ConnectionOptions
@@ -309,9 +310,12 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
 
     emit(event: string, payload?: unknown) {
       const args = clientToServer.encodeArguments(event, payload)
-      if (status() === 'connected') connection.socket.emit(event, ...args)
+      const sent = options.tracing?.start(event, false)
+      if (status() === 'connected') connection.socket.emit(event, ...(sent?.trace ? withTrace(args, sent.trace) : args))
       // What Socket.IO could not send now it keeps for later, behind the caller's back.
-      if (status() !== 'connected' || connection.socket.sendBuffer.pop()) tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))
+      const isLost = status() !== 'connected' || connection.socket.sendBuffer.pop()
+      sent?.end(isLost ? 'NOT_CONNECTED' : undefined)
+      if (isLost) tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))
     },
 
     async tryRequest(event: string, payload?: unknown, options?: RequestOptions): Promise<Result> {

@@ -1,5 +1,6 @@
 import { checkTimeout, type DisconnectNotice, fromWireError, PROTOCOL_VERSION, RealtimeError, type SessionFacts } from '@org/realtime-contracts/wire'
 import { io, type Socket } from 'socket.io-client'
+import type { ClientTracing } from './tracing.js'
 
 /** `idle` before the first `connect()`; `refused` when the server said no for good; `closed` after `close()`. */
 export type Status = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'refused' | 'closed'
@@ -22,6 +23,8 @@ export interface ConnectionOptions {
   readonly reconnectDelayMs?: number
   /** The longest wait between attempts, in milliseconds. @default 5_000 */
   readonly maxReconnectDelayMs?: number
+  /** Carries the trace of what is sent to the server: `openTelemetry()` of `@org/realtime-client/opentelemetry`. @default none */
+  readonly tracing?: ClientTracing
 }
 
 /** What a connection tells the client around it. */
@@ -43,6 +46,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 export interface Connection {
   readonly socket: Socket
   readonly deviceId: string
+  readonly tracing: ClientTracing | undefined
   status(): Status
   /** Why it is not connected, where it failed to be. */
   error(): RealtimeError | undefined
@@ -59,7 +63,7 @@ export interface Connection {
 
 /** One connection: keeps dialling until the server refuses it for good, and shows one status of it all. */
 export function createConnection(
-  { url, getToken, deviceId = randomId(), reconnectDelayMs = 1_000, maxReconnectDelayMs = 5_000, ...engine }: ConnectionOptions,
+  { url, getToken, deviceId = randomId(), reconnectDelayMs = 1_000, maxReconnectDelayMs = 5_000, tracing, ...engine }: ConnectionOptions,
   { name, version, fingerprint }: Facts,
   { onAuthenticated, onEvent, onStatus, onError }: ConnectionEvents,
 ): Connection {
@@ -219,6 +223,7 @@ export function createConnection(
   return {
     socket,
     deviceId,
+    tracing,
     status: () => status,
     error: () => end ?? last,
 
