@@ -4,6 +4,8 @@ import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 
 // Tests run on the sources; the packed packages are tried by `check`.
 const SOURCE = '@org/source'
+// Node.js knows no `module`: what is behind it is for bundlers.
+const conditionsOfNode = [SOURCE, ...defaultServerConditions.filter((name) => name !== 'module')]
 // The machine is shared: a slow one is not a failure.
 const deadlines = { testTimeout: 30_000, hookTimeout: 30_000 }
 
@@ -23,7 +25,7 @@ export default defineConfig({
   test: {
     projects: [
       {
-        ssr: { resolve: { conditions: [SOURCE, ...defaultServerConditions] } },
+        ssr: { resolve: { conditions: conditionsOfNode } },
         test: {
           name: 'node',
           execArgv: [`--conditions=${SOURCE}`], // for what Node.js itself loads, such as a contract that the command is given

@@ -345,6 +345,20 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
         ],
       }),
   },
+  observed: {
+    title: 'An observer that makes metrics, beside none',
+    unit: 'an event',
+    goals: [{ number: 'observe', what: 'metrics of OpenTelemetry, CPU an event ÷ without', row: 'sdk, metrics', must: 1.05, aim: 1.03 }],
+    run: () =>
+      measure({
+        warmUp: WARM_UP,
+        variants: [
+          () => requesting('sdk', 'sdk', { sockets: 32, inFlight: 1 }),
+          () => requesting('sdk', 'sdk (control)', { sockets: 32, inFlight: 1 }),
+          () => requesting('sdk, metrics', 'sdk, metrics', { sockets: 32, inFlight: 1 }),
+        ],
+      }),
+  },
   unused: {
     title: 'Middleware, presence, rooms and limits, configured and not used, beside none',
     unit: 'an event',

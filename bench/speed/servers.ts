@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createRealtimeServer, jwt } from '@org/realtime-server'
+import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
+import { createRealtimeServer, jwt, type RealtimeObserver } from '@org/realtime-server'
+import { openTelemetry } from '@org/realtime-server/opentelemetry'
 import { type ServerOptions, Server as SocketServer } from 'socket.io'
 import { WebSocketServer } from 'ws'
 import { contract, everything, Notification, PAYLOAD } from './contract.js'
@@ -96,8 +98,9 @@ const wsZod: Start = () =>
 // The load has a few connections, of which each does what a thousand clients would.
 const limits = { eventsPerSecond: 1e9 }
 
-const sdk: Start = async () => {
-  const realtime = createRealtimeServer(contract, { authenticate: ({ token }) => ({ userId: token ?? 'nobody' }), limits })
+const serveSdk = async (observe?: RealtimeObserver): Promise<Serving> => {
+  const authenticate = ({ token }: { token?: string }) => ({ userId: token ?? 'nobody' })
+  const realtime = createRealtimeServer(contract, { authenticate, limits, ...(observe && { observe }) })
   realtime.on('notify', ({ payload }) => payload)
   const { port } = await realtime.listen(0, HOST)
   return {
@@ -105,6 +108,15 @@ const sdk: Start = async () => {
     toUser: (userId) => realtime.toUser(userId).emit(EVENT, PAYLOAD),
     toAll: () => realtime.toAll().emit(EVENT, PAYLOAD),
   }
+}
+
+const sdk: Start = () => serveSdk()
+
+/** With the metrics of OpenTelemetry, without spans. */
+const sdkMetrics: Start = () => {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+  const meterProvider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter })] })
+  return serveSdk(openTelemetry({ meterProvider, tracerProvider: false }))
 }
 
 /** All features are configured, and none is used by what is sent. */
@@ -146,6 +158,7 @@ export const SERVERS = {
   nest: async () => (await import('./nest.js')).serve(false),
   'nest, zod': async () => (await import('./nest.js')).serve(true),
   sdk,
+  'sdk, metrics': sdkMetrics,
   'sdk, everything': sdkEverything,
   'sdk, jwt': sdkJwt,
   'sdk, idle': sdkIdle,

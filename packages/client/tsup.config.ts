@@ -1,3 +1,3 @@
 import { packageConfig } from '../../tsup.base.js'
 
-export default packageConfig(['src/index.ts', 'src/react/index.ts', 'src/outbox/index.ts'])
+export default packageConfig(['src/index.ts', 'src/opentelemetry.ts', 'src/outbox/index.ts', 'src/react/index.ts'])

@@ -1,3 +1,3 @@
 import { packageConfig } from '../../tsup.base.js'
 
-export default packageConfig(['src/index.ts', 'src/redis/index.ts'])
+export default packageConfig(['src/index.ts', 'src/opentelemetry.ts', 'src/redis/index.ts'])

@@ -42,12 +42,16 @@ import { control, DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './re
 import { createRooms, type Room, type RoomWatch } from './rooms.js'
 import { type ConnectionState, createState } from './state.js'
 import { createStream } from './stream.js'
+import { withTrace } from './tracing.js'
 
+/** How a client reaches its server: the second argument of `createRealtimeClient`. */
 export type RealtimeClientOptions = ConnectionOptions
 
+/** What can be said of one `connect()`. */
 export interface ConnectOptions {
   /** When to give up waiting, in milliseconds; dialling goes on. @default 20_000 */
   readonly timeoutMs?: number
+  /** Ends the wait with `ABORTED`; dialling goes on. */
   readonly signal?: AbortSignal
 }
 
@@ -84,6 +88,7 @@ export interface AnswerContext<E, V extends Side> {
 
 /** The client side of a contract. With a manifest it works with wire values and leaves validating to the server. */
 export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
+  /** Where the connection stands now. */
   readonly status: Status
   /** The status, and what a page shows of it. */
   readonly state: ConnectionState
@@ -325,9 +330,12 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
 
     emit(event: string, payload?: unknown) {
       const args = encode(event, payload)
-      if (status() === 'connected') connection.socket.emit(event, ...args)
+      const sent = options.tracing?.start(event, false)
+      if (status() === 'connected') connection.socket.emit(event, ...(sent?.trace ? withTrace(args, sent.trace) : args))
       // What Socket.IO could not send now it keeps for later, behind the caller's back.
-      if (status() !== 'connected' || connection.socket.sendBuffer.pop()) tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))
+      const isLost = status() !== 'connected' || connection.socket.sendBuffer.pop()
+      sent?.end(isLost ? 'NOT_CONNECTED' : undefined)
+      if (isLost) tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))
     },
 
     async tryRequest(event: string, payload?: unknown, options?: RequestOptions): Promise<Result> {

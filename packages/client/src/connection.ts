@@ -1,9 +1,11 @@
 import { checkTimeout, type DisconnectNotice, fromWireError, PROTOCOL_VERSION, RealtimeError, type SessionFacts } from '@org/realtime-contracts/wire'
 import { io, type Socket } from 'socket.io-client'
+import type { ClientTracing } from './tracing.js'
 
 /** `idle` before the first `connect()`; `refused` when the server said no for good; `closed` after `close()`. */
 export type Status = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'refused' | 'closed'
 
+/** How a client reaches its server. */
 export interface ConnectionOptions {
   /** Where the server is, such as `https://realtime.example.com`; as in Socket.IO, a path in it is the namespace. */
   readonly url: string
@@ -21,6 +23,8 @@ export interface ConnectionOptions {
   readonly reconnectDelayMs?: number
   /** The longest wait between attempts, in milliseconds. @default 5_000 */
   readonly maxReconnectDelayMs?: number
+  /** Carries the trace of what is sent to the server: `openTelemetry()` of `@org/realtime-client/opentelemetry`. @default none */
+  readonly tracing?: ClientTracing
 }
 
 /** What a connection tells the client around it. */
@@ -42,6 +46,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 export interface Connection {
   readonly socket: Socket
   readonly deviceId: string
+  readonly tracing: ClientTracing | undefined
   status(): Status
   /** Why it is not connected, where it failed to be. */
   error(): RealtimeError | undefined
@@ -58,7 +63,7 @@ export interface Connection {
 
 /** One connection: keeps dialling until the server refuses it for good, and shows one status of it all. */
 export function createConnection(
-  { url, getToken, deviceId = randomId(), reconnectDelayMs = 1_000, maxReconnectDelayMs = 5_000, ...engine }: ConnectionOptions,
+  { url, getToken, deviceId = randomId(), reconnectDelayMs = 1_000, maxReconnectDelayMs = 5_000, tracing, ...engine }: ConnectionOptions,
   { name, version, fingerprint }: Facts,
   { onAuthenticated, onEvent, onStatus, onError }: ConnectionEvents,
 ): Connection {
@@ -218,6 +223,7 @@ export function createConnection(
   return {
     socket,
     deviceId,
+    tracing,
     status: () => status,
     error: () => end ?? last,
 

@@ -10,6 +10,7 @@ export interface PresenceWatch<Meta = unknown> {
   readonly users: ReadonlyMap<string, UserPresence<Meta>>
   /** Calls the listener when `users` changes. @returns a function that ends it. */
   subscribe(listener: () => void): () => void
+  /** Ends the watching, and resolves once the server knows. @throws RealtimeError as `request`. */
   stop(): Promise<void>
 }
 

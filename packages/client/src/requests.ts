@@ -1,9 +1,12 @@
-import { checkTimeout, RealtimeError, readReply } from '@org/realtime-contracts/wire'
+import { checkTimeout, RealtimeError, type Reply, readReply } from '@org/realtime-contracts/wire'
 import { bounded, type Connection } from './connection.js'
+import { withTrace } from './tracing.js'
 
+/** What can be said of one request. */
 export interface RequestOptions {
   /** How long all of it may take, waiting for a connection included, in milliseconds. @default 10_000 */
   readonly timeoutMs?: number
+  /** Ends the wait with `ABORTED`; what has been sent is sent. */
   readonly signal?: AbortSignal
   /** Whether to fail with `NOT_CONNECTED` at once, rather than to wait for a connection. @default false */
   readonly failFast?: boolean
@@ -13,7 +16,7 @@ export const DEFAULT_TIMEOUT_MS = 10_000
 
 /** Sends an event and resolves with what is answered. @throws RealtimeError a local one. */
 export async function exchange(
-  { status, ready, socket }: Connection,
+  { status, ready, socket, tracing }: Connection,
   event: string,
   args: readonly unknown[],
   { timeoutMs = DEFAULT_TIMEOUT_MS, signal, failFast }: RequestOptions = {},
@@ -22,11 +25,19 @@ export async function exchange(
   // Nothing is waited for where it can be sent now, so that it keeps its place among what is emitted.
   if (status() !== 'connected') await ready(failFast ? 0 : timeoutMs, signal, 'NOT_CONNECTED', event)
   return bounded(undefined, signal, undefined, (resolve, reject) => {
-    const fail = (code: string): void => reject(new RealtimeError(code, undefined, { event }))
-    socket.timeout(Math.max(untilMs - Date.now(), 1)).emit(event, ...args, (failure: Error | null, answer: unknown) => {
+    const sent = event[0] === '$' ? undefined : tracing?.start(event, true)
+    const fail = (code: string): void => {
+      sent?.end(code)
+      reject(new RealtimeError(code, undefined, { event }))
+    }
+    const traced = sent?.trace ? withTrace(args, sent.trace) : args
+    socket.timeout(Math.max(untilMs - Date.now(), 1)).emit(event, ...traced, (failure: Error | null, answer: unknown) => {
       // Socket.IO tells of a timeout and of a lost connection alike; the status tells them apart.
       if (failure) fail(status() === 'closed' ? 'CLOSED' : status() === 'connected' ? 'REPLY_TIMEOUT' : 'REPLY_LOST')
-      else resolve(answer)
+      else {
+        sent?.end((answer as Partial<Extract<Reply, { ok: false }>> | undefined)?.error?.code)
+        resolve(answer)
+      }
     })
     // What Socket.IO could not send now it keeps for later, behind the caller's back.
     if (socket.sendBuffer.pop()) fail('NOT_CONNECTED')

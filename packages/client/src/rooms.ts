@@ -6,7 +6,9 @@ import { control, type RequestOptions } from './requests.js'
 
 /** A room that this client is in, until `leave()`; joined again by itself after a reconnect. */
 export interface Room<Kind extends string = string, Id = unknown> {
+  /** The kind of room, as in the contract. */
   readonly kind: Kind
+  /** The room's id. */
   readonly id: Id
   /** The ids of the users in the room, kept up to date; `undefined` where the server does not show them, or this client is not in it now. */
   readonly members: readonly string[] | undefined
@@ -20,6 +22,7 @@ export interface Room<Kind extends string = string, Id = unknown> {
 
 /** A room whose members this client watches, until `stop()`; watched again by itself after a reconnect. */
 export interface RoomWatch<Kind extends string = string, Id = unknown> extends Omit<Room<Kind, Id>, 'leave' | 'joined'> {
+  /** Ends the watching, and resolves once the server knows. @throws RealtimeError as `request`. */
   stop(): Promise<void>
 }
 

@@ -3,6 +3,7 @@ import type { Connection, Status } from './connection.js'
 
 /** What a page shows of a connection: the same object until something changes. */
 export interface ConnectionState {
+  /** Where the connection stands now. */
   readonly status: Status
   /** When it came to that, in milliseconds since 1970. */
   readonly since: number

@@ -9,7 +9,9 @@ export type Coded = { readonly ok: true; readonly value: unknown } | { readonly 
 
 /** One schema, compiled once: a domain value to the wire's and back. Neither way throws for a wrong value. */
 export interface ValueCodec {
+  /** From a domain value to what crosses the wire. Never throws. */
   encode(value: unknown): Coded
+  /** From what came over the wire to a domain value. Never throws. */
   decode(wire: unknown): Coded
 }
 
@@ -48,17 +50,23 @@ export interface EventBorder {
 
 /** The events of one direction of a contract, compiled. */
 export interface EventCodecs extends EventBorder {
+  /** The codec of one event; `undefined` for a name that the contract does not have. */
   get(event: string): EventCodec | undefined
+  /** Every event with its codec. */
   entries(): IterableIterator<[string, EventCodec]>
 }
 
 /** A whole contract, compiled. A contract carries its own, so that who uses it need not know zod. */
 export interface ContractCodec {
+  /** What the server sends. */
   readonly serverToClient: EventCodecs
+  /** What clients send. */
   readonly clientToServer: EventCodecs
   /** The id of a room, by kind. */
   readonly rooms: ReadonlyMap<string, ValueCodec>
+  /** The fields of `authenticated` that the contract adds. */
   readonly session: ValueCodec | undefined
+  /** What a device says about itself. */
   readonly presence: ValueCodec | undefined
   /** @throws RealtimeError `INVALID_PAYLOAD` for an id that the contract does not allow; TypeError for a kind that it does not have. */
   encodeRoomId(kind: string, id: unknown): unknown

@@ -18,6 +18,7 @@ import type { Schema, WireModel } from './schema.js'
 /** How an event is delivered. Only `'live'` (at most once, to who is connected) is supported so far. */
 export type Delivery = 'volatile' | 'live' | 'durable'
 
+/** What one client may send of an event. */
 export interface EventLimits {
   /** How many of it one connection may send in a second, and at once; 0.5 is one in two seconds. For events of clients. */
   readonly perSecond?: number
@@ -43,7 +44,9 @@ export interface EventDefinition {
   readonly idempotent?: boolean
 }
 
+/** An event as it is declared: the schema of its payload alone, or the whole of it. */
 export type EventEntry = Schema | EventDefinition
+/** Events by name. */
 export interface EventMap {
   readonly [event: string]: EventEntry
 }
@@ -51,6 +54,7 @@ export interface EventMap {
 export interface RoomMap {
   readonly [kind: string]: z.core.$ZodType<unknown, string>
 }
+/** A session's fields: an object schema. */
 export type SessionSchema = z.core.$ZodObject
 
 /** Events and rooms that servers and clients share. Made by {@link defineContract} or {@link mergeContracts}. */
@@ -61,12 +65,19 @@ export interface Contract<
   Session extends SessionSchema | undefined = SessionSchema | undefined,
   Presence extends Schema | undefined = Schema | undefined,
 > {
+  /** Names the contract, in the handshake and in documents. */
   readonly name: string
+  /** As in Semantic Versioning. */
   readonly version: string
+  /** The events that the server sends, by name. */
   readonly serverToClient: ServerToClient
+  /** The events that clients send, by name. */
   readonly clientToServer: ClientToServer
+  /** The schemas of rooms' ids, by kind of room. */
   readonly rooms: Rooms
+  /** What a client learns about itself, beside user, e-mail and device. */
   readonly session: Session
+  /** What a device may say about itself. */
   readonly presence: Presence
   /** Names what crosses the wire: equal for two contracts that let the same through, whatever their descriptions. */
   readonly fingerprint: string
@@ -80,14 +91,18 @@ export interface Contract<
   readonly parts: readonly Contract[]
 }
 
+/** What a contract lets cross the wire, for those who compare or document it. */
 export type ContractModel = Readonly<
   Record<'serverToClient' | 'clientToServer' | 'rooms', { [name: string]: WireModel }> & { session: WireModel; presence?: WireModel }
 >
 
 /** What a client needs of a contract at run time when it does not validate: some 100 bytes, and the contract's types. */
 export interface Manifest<C extends Contract = Contract> {
+  /** The contract's name. */
   readonly name: string
+  /** The contract's version. */
   readonly version: string
+  /** The contract's fingerprint: names what crosses the wire. */
   readonly fingerprint: string
   /** The names of the events of clients that are `idempotent`, where there are any. */
   readonly idempotent?: readonly string[]
@@ -112,6 +127,7 @@ type NeverIdempotent<M extends EventMap> = {
 
 type None = Record<never, never>
 
+/** What `defineContract` takes. */
 export interface ContractDefinition<
   ServerToClient extends EventMap,
   ClientToServer extends EventMap,
@@ -123,8 +139,11 @@ export interface ContractDefinition<
   readonly name: string
   /** Semantic, `major.minor.patch`. */
   readonly version: string
+  /** The events that the server sends, by name. @default none */
   readonly serverToClient?: ServerToClient
+  /** The events that clients send, by name. @default none */
   readonly clientToServer?: ClientToServer
+  /** The schemas of rooms' ids, by kind of room. @default none */
   readonly rooms?: Rooms
   /** What a client learns about itself on connecting, beside `userId` and `email`: fields of the authenticated user. */
   readonly session?: Session

@@ -5,13 +5,17 @@ export type ErrorOrigin = 'local' | 'remote'
 export interface Issue {
   /** Where in the payload, from its root; empty for the payload as a whole. */
   readonly path: ReadonlyArray<string | number>
+  /** What is wrong there; never the value. */
   readonly message: string
 }
 
 /** Why the contracts of a client and a server cannot talk. A client that is `too_new` is ahead of a server that is still being updated. */
 export interface ContractMismatch {
+  /** Which of the two is at fault; only `too_new` changes by waiting. */
   reason: 'too_old' | 'too_new' | 'wrong_contract'
+  /** The client's contract, as it said. */
   client?: { name: string; version: string }
+  /** The server's contract. */
   server?: { name: string; version: string }
   /** How long to wait, in milliseconds, where coming back helps. */
   retryAfterMs?: number
@@ -19,26 +23,45 @@ export interface ContractMismatch {
 
 /** What `error.data` holds, by built-in code. Codes that are not listed here carry no data. */
 export interface BuiltInErrorData {
+  /** The payload does not match the contract: paths and reasons, never values. */
   INVALID_PAYLOAD: { issues: Issue[] }
+  /** The other side answered what the contract does not allow. */
   INVALID_REPLY: { issues: Issue[] }
+  /** No token, or it was refused; one public reason for all causes. */
   UNAUTHENTICATED: undefined
+  /** The token was good, and is old. */
   TOKEN_EXPIRED: undefined
+  /** The user is known, and not allowed. */
   FORBIDDEN: undefined
+  /** The server has no such event, or no handler for it. */
   UNKNOWN_EVENT: undefined
   /** `retryAfterMs`: how long to wait, in milliseconds, where the server knows; `limit`: which of its limits it was. */
   RATE_LIMITED: { retryAfterMs: number; limit?: string } | undefined
+  /** What was proved does not count any more. */
   REVOKED: undefined
+  /** The server ended the connection. */
   DISCONNECTED: undefined
+  /** The client did not read fast enough. */
   SLOW_CONSUMER: undefined
+  /** The two contracts cannot talk. */
   CONTRACT_MISMATCH: ContractMismatch | undefined
+  /** It cannot be served now, or not be reached in time; try again after `retryAfterMs` milliseconds. */
   UNAVAILABLE: { retryAfterMs: number } | undefined
+  /** The same device connected again. */
   REPLACED: undefined
+  /** An idempotency key was used with another payload. */
   CONFLICT: undefined
+  /** The caller's signal ended it. */
   ABORTED: undefined
+  /** The handler failed, and the client is not told why. */
   INTERNAL: undefined
+  /** There was no connection: nothing was sent. */
   NOT_CONNECTED: undefined
+  /** Sent, and not answered in time: the outcome is unknown. */
   REPLY_TIMEOUT: undefined
+  /** Sent, and the connection was lost before an answer: the outcome is unknown. */
   REPLY_LOST: undefined
+  /** `close()` was called. */
   CLOSED: undefined
 }
 
@@ -50,8 +73,11 @@ export type BuiltInError = { [Code in BuiltInErrorCode]: RealtimeError<Code, Bui
 
 const RETRYABLE: readonly string[] = ['TOKEN_EXPIRED', 'RATE_LIMITED', 'SLOW_CONSUMER', 'UNAVAILABLE', 'NOT_CONNECTED'] satisfies BuiltInErrorCode[]
 
+/** What an error carries beside code and message. */
 export interface RealtimeErrorOptions<Data = unknown> {
+  /** The code's data. */
   readonly data?: Data
+  /** What led to it; never sent to the other side. */
   readonly cause?: unknown
   /** @default 'local' */
   readonly origin?: ErrorOrigin | undefined
@@ -68,8 +94,11 @@ const BRAND: unique symbol = Symbol.for('realtime.error')
  */
 export class RealtimeError<Code extends string = string, Data = unknown> extends Error {
   override readonly name = 'RealtimeError'
+  /** What to branch on: a built-in code, or one that the event declares. */
   readonly code: Code
+  /** Whether this side made it, or the other side answered it. */
   readonly origin: ErrorOrigin
+  /** What belongs to the code. */
   readonly data: Data
   /** The event that the error is about, where there is one. */
   readonly event: string | undefined

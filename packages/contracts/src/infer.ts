@@ -47,9 +47,13 @@ export type PayloadArguments<Payload, Options> = [Payload] extends [undefined]
     ? [payload?: Payload, options?: Options]
     : [payload: Payload, options?: Options]
 
+/** The names of the events that the server sends. */
 export type ServerEvent<C extends Contract> = keyof C['serverToClient'] & string
+/** The names of the events that clients send. */
 export type ClientEvent<C extends Contract> = keyof C['clientToServer'] & string
+/** The kinds of rooms. */
 export type RoomKind<C extends Contract> = keyof C['rooms'] & string
+/** The id of a room of one kind. */
 export type RoomId<C extends Contract, K extends RoomKind<C>, V extends Side = 'domain'> = ValueOf<C['rooms'][K], V>
 
 /** The names of a map's events that are answered. */

@@ -2,7 +2,9 @@ import type { WireError } from './wire.js'
 
 /** What a client is told once it is let in, beside the contract's own session fields: the first event of a connection. */
 export interface SessionFacts {
+  /** Who the server takes this client for. */
   readonly userId: string
+  /** The user's e-mail address, where it is known. */
   readonly email?: string
   /** This client instance; the socket's id for stock clients. */
   readonly deviceId: string
@@ -16,13 +18,17 @@ export interface SessionFacts {
 export interface OutdatedNotice {
   /** Whether the two cannot talk: reload now. Else they can: reload when it suits. */
   readonly urgent: boolean
+  /** The version of this client's contract. */
   readonly clientVersion: string
+  /** The version of the server's contract. */
   readonly serverVersion: string
 }
 
 /** Why the server is about to close this connection. */
 export interface DisconnectNotice {
+  /** One of the error codes. */
   readonly code: string
+  /** Why, in a sentence, for people. */
   readonly reason: string
   /** How long to wait before coming back, in milliseconds, where coming back helps. */
   readonly retryAfterMs?: number
@@ -30,52 +36,71 @@ export interface DisconnectNotice {
 
 /** A failure of an event that was sent without an acknowledgement, or of the connection itself. */
 export interface ErrorNotice extends WireError {
+  /** The event that failed; absent where none did. */
   readonly event?: string
 }
 
 /** A room's members changed: for those in the room, where its members are visible, and for those who watch it. */
 export interface MembersNotice {
+  /** The kind of room. */
   readonly kind: string
+  /** The room's id, as on the wire. */
   readonly id: string
+  /** The ids of users who are in it now, and were not. */
   readonly joined?: readonly string[]
+  /** The ids of users who were in it, and are not any more. */
   readonly left?: readonly string[]
 }
 
 /** One device of a user, with what it says about itself. */
 export interface PresentDevice<Meta = unknown> {
+  /** The device's id. */
   readonly id: string
+  /** What it says about itself; absent where it says nothing. */
   readonly meta?: Meta
 }
 
 /** Where a user stands now. */
 export interface UserPresence<Meta = unknown> {
+  /** Whom it is about. */
   readonly userId: string
+  /** Whether the user has a device that is connected, or had one until a moment ago. */
   readonly online: boolean
+  /** The user's devices that are connected now. */
   readonly devices: ReadonlyArray<PresentDevice<Meta>>
 }
 
 /** Where users stand that a client watches: all of it, for those that have changed. */
 export interface PresenceNotice {
+  /** Those that have changed. */
   readonly users: readonly UserPresence[]
 }
 
 /** Events that the SDK itself sends to clients, as Socket.IO's own map type. Reserved: no contract can declare them. */
 export interface SessionEvents {
+  /** The first event of every connection. */
   authenticated: (session: { success: true } & SessionFacts) => void
+  /** A failure that nobody waits for. */
   error: (error: ErrorNotice) => void
+  /** Why the server is about to close the connection. */
   $disconnect: (notice: DisconnectNotice) => void
+  /** Who came and went, in rooms or among watched users. */
   $presence: (notice: MembersNotice | PresenceNotice) => void
 }
 
 /** Events that the SDK itself sends to the server; each is answered. */
 export const CONTROL = { join: '$join', leave: '$leave', authenticate: '$authenticate', watch: '$watch', unwatch: '$unwatch', set: '$set' } as const
 
+/** Which room. */
 export interface RoomAddress {
+  /** The kind of room. */
   readonly kind: string
+  /** The room's id, as on the wire. */
   readonly id: string
 }
 
 /** What joining or watching a room answers: its members' user ids where the room shows them. */
 export interface JoinAnswer {
+  /** The ids of the users in it, each once. */
   readonly members?: string[]
 }

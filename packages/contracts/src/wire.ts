@@ -9,8 +9,11 @@ export const PROTOCOL_VERSION = 1
 
 /** An error as it crosses the wire: in a reply, in `connect_error`'s `data`, and in the `error` event. */
 export interface WireError<Code extends string = string, Data = unknown> {
+  /** What to branch on. */
   readonly code: Code
+  /** A sentence for people. */
   readonly message: string
+  /** What belongs to the code. */
   readonly data?: Data
 }
 
@@ -21,10 +24,15 @@ export type Reply<Data = unknown, Failure extends WireError = WireError> =
 
 /** What a client of the SDK says about itself in `auth.realtime`. Frozen: keys may be added, none changed. */
 export interface Handshake {
+  /** {@link PROTOCOL_VERSION}. */
   readonly protocol: number
+  /** The client's contract: the server's version decides whether the two can talk. */
   readonly contract?: { readonly name: string; readonly version: string; readonly fingerprint: string }
+  /** Names the client instance across its reconnects, 1–64 of `[A-Za-z0-9_-]`. */
   readonly device?: string
+  /** What the client understands beyond version 1 of the protocol. */
   readonly features?: readonly string[]
+  /** What the client has seen last of durable events. */
   readonly since?: unknown
 }
 
@@ -32,13 +40,16 @@ export interface Handshake {
 export interface EventMeta {
   /** Names what is asked, so that it happens once: 1–64 of `[A-Za-z0-9_-]`. */
   readonly key?: string
+  /** The trace that the event belongs to, as W3C's `traceparent`. */
   readonly trace?: string
 }
 
+/** Whether it is an object, and neither null nor a list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** An error as it crosses the wire: without its cause. */
 export function toWireError(error: RealtimeError): WireError {
   const { code, message, data } = error
   return data === undefined ? { code, message } : { code, message, data }
@@ -63,6 +74,7 @@ export function invalidPayloadOnWire(issues: readonly Issue[], event?: string): 
   return { code: 'INVALID_PAYLOAD', message: `${subject} does not match the contract: ${describeIssues(issues)}`, data: { issues } }
 }
 
+/** Issues as one line of text. */
 export function describeIssues(issues: readonly Issue[]): string {
   return issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message)).join('; ')
 }
@@ -82,6 +94,7 @@ export function readReply(event: string, answer: unknown): unknown {
   throw ok === false ? fromWireError(error, 'INTERNAL', event) : invalidReply(event, [])
 }
 
+/** `INVALID_REPLY`: the other side answered what the contract does not allow. */
 export function invalidReply(event: string, issues: readonly Issue[]): RealtimeError {
   return new RealtimeError('INVALID_REPLY', 'The answer does not match the contract', { data: { issues }, event })
 }

@@ -18,6 +18,7 @@ interface Extras {
 
 /** The module that serves a contract on the application's HTTP server. Import it once, in the root module. */
 export interface RealtimeModuleClass<C extends Contract, User extends BaseUser & SessionFields<C>> extends Type<object> {
+  /** The module with its server's options, for `imports`. */
   forRoot(options: RealtimeModuleOptions<C, User> & Extras): DynamicModule
   /** With options from elsewhere: `useFactory` with `inject` and `imports`, `useClass` or `useExisting`. */
   forRootAsync(options: ConfigurableModuleAsyncOptions<RealtimeModuleOptions<C, User>> & Extras): DynamicModule
@@ -25,6 +26,7 @@ export interface RealtimeModuleClass<C extends Contract, User extends BaseUser &
 
 /** A contract and a user's type, bound to Nest. */
 export interface RealtimeNest<C extends Contract, User extends BaseUser & SessionFields<C>> {
+  /** The module to import once, by `RealtimeModule.forRoot(...)`. */
   readonly RealtimeModule: RealtimeModuleClass<C, User>
   /**
    * Makes a method of a provider the handler of an event of the contract.

@@ -12,6 +12,7 @@ import {
 } from '@org/realtime-contracts/wire'
 import type { OpenFailures, Report, Sender } from './context.js'
 import type { BaseUser } from './identity.js'
+import type { ObservedCall } from './observe.js'
 import { apply } from './older.js'
 
 export type Acknowledge = (reply: Reply) => void
@@ -75,6 +76,8 @@ export class Answer {
     private readonly acknowledge: Acknowledge | undefined,
     private readonly sender: Sender<BaseUser>,
     private readonly report: Report,
+    /** `undefined` where nobody observes. */
+    readonly observed: ObservedCall | undefined,
   ) {}
 
   refuse(error: RealtimeError): void {
@@ -134,5 +137,6 @@ export class Answer {
     } catch (error) {
       this.report(error, { event: this.event, userId: this.sender.user.userId })
     }
+    this.observed?.replied(reply)
   }
 }

@@ -8,12 +8,19 @@ import { createTokenCheck, parsePart, type TokenChecks, type WellFormedToken } f
 
 /** The claims that RFC 7519 registers, once a token is verified. `sub` is the user id, wherever the token carries it. */
 export interface RegisteredClaims {
+  /** Whose token it is. */
   readonly sub: string
+  /** When it ends, in seconds since 1970. */
   readonly exp: number
+  /** Who issued it. */
   readonly iss?: string
+  /** Whom it is meant for. */
   readonly aud?: string | string[]
+  /** When it was issued, in seconds since 1970. */
   readonly iat?: number
+  /** From when on it holds, in seconds since 1970. */
   readonly nbf?: number
+  /** The token's own id. */
   readonly jti?: string
 }
 
@@ -46,6 +53,7 @@ export type JwtKey =
       readonly publicKey?: never
     }
 
+/** What a token must say to be believed. */
 export interface JwtChecks {
   /** The accepted `iss`; `false` says in so many words: any. */
   readonly issuer: string | readonly string[] | false
@@ -57,6 +65,7 @@ export interface JwtChecks {
   readonly maxLifetimeMs?: number
 }
 
+/** What `jwt()` takes: a key, the checks, and how claims become a user. */
 export type JwtOptions<S extends Schema | undefined, User extends BaseUser> = JwtKey &
   JwtChecks & {
     /** The claims that the application relies on; a token whose claims do not match is refused. */

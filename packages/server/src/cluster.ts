@@ -5,16 +5,22 @@ import type { RevocationStore } from './revocation.js'
 
 /** Whom something is for: those in any of the rooms, or everybody where none is given, but for those in `except`. */
 export interface Audience {
+  /** Names of rooms; none is everybody. */
   readonly rooms: readonly string[]
+  /** Names of rooms whose sockets are left out. */
   readonly except: readonly string[]
 }
 
+/** What a cluster is told of the server that takes part. */
 export interface ClusterContext {
+  /** The namespace that is served. */
   readonly namespace: string
   /** How long a user stays online after the last connection has gone, in milliseconds. */
   readonly graceMs: number
   /** Told of what could not be done, at most about once a second. */
   readonly report: (error: Error) => void
+  /** Told of each event of another node that this one has written; absent where nobody observes. */
+  readonly written?: (event: string, recipients: number, length: number, trace: string | undefined) => void
 }
 
 /** What joins processes to one: made by `redisCluster`, and given to each server and emitter. */
@@ -29,14 +35,16 @@ export interface Cluster {
 export interface ClusterLink {
   /** Whether the nodes can be reached, as far as is known. */
   readonly isUp: boolean
+  /** Where it is kept who is connected, of all nodes. */
   readonly presence: PresenceStore
-  /** Does not wait; what fails is reported. */
-  emit(audience: Audience, event: string, args: readonly unknown[]): void
+  /** Does not wait; what fails is reported. @param trace goes along with it. */
+  emit(audience: Audience, event: string, args: readonly unknown[], trace?: string): void
   /**
    * Has every other node with connections of the audience do something, and resolves once they have, or the time is over.
    * @param tell hears what they tell of it. @throws RealtimeError `UNAVAILABLE` where they could not be told.
    */
   ask(audience: Audience, task: unknown, timeoutMs: number, tell: (answer: unknown) => void): Promise<void>
+  /** Leaves; others are told. */
   close(): Promise<void>
 }
 
@@ -45,10 +53,11 @@ export type Perform = (audience: Audience, task: unknown, tell: (answer: unknown
 
 /** One process of several. */
 export interface ClusterNode extends Omit<ClusterLink, 'emit'> {
-  /** Sends an event to those of the audience that other nodes have. Does not wait; what fails is reported. @param json the event's name and its arguments, as a list. */
-  forward(audience: Audience, json: string): void
+  /** Sends an event to those of the audience that other nodes have. Does not wait; what fails is reported. @param json the event's name and its arguments, as a list. @param trace goes along with it. */
+  forward(audience: Audience, json: string, trace?: string): void
   /** Called with `new`, once for each namespace. */
   readonly adapter: (namespace: Namespace) => Namespace['adapter']
+  /** Where it is kept who was revoked, for all nodes. */
   readonly revocations: RevocationStore
   readonly idempotency: IdempotencyStore
   /** Does what other nodes ask for. */

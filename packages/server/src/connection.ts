@@ -109,7 +109,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     }
   }
 
-  /** Why it was closed before the client was told that it is in; nobody lets it in then. */
+  /** Why it was closed; before the client was told that it is in, nobody lets it in then. */
   get ended(): CloseReason | undefined {
     return this.#ended
   }
@@ -197,7 +197,9 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     this.#end(why)
   }
 
-  #end({ mayReturn = false }: CloseReason): void {
+  #end(why: CloseReason): void {
+    const { mayReturn = false } = why
+    this.#ended ??= why
     releaseAll()
     endWithin(CLOSE_MS, this.socket.conn)
     if (mayReturn) {

@@ -7,6 +7,7 @@ import type { OlderVersion } from './older.js'
 
 /** One client instance, kept across its reconnects; the socket's id for stock clients. An address, not a credential. */
 export interface Device {
+  /** 1–64 of `[A-Za-z0-9_-]`, or the id of a socket. */
   readonly id: string
 }
 
@@ -36,9 +37,11 @@ interface Context<User> {
 
 /** What a middleware sees of an event. */
 export interface MiddlewareContext<User = BaseUser> extends Context<User> {
+  /** The event's name. */
   readonly event: string
   /** Validated and decoded. */
   readonly payload: unknown
+  /** Makes the error that answers this call: `FORBIDDEN`, `RATE_LIMITED` or `UNAVAILABLE`. */
   readonly fail: Fail
 }
 
@@ -49,8 +52,11 @@ export interface MiddlewareContext<User = BaseUser> extends Context<User> {
 export type Middleware<User = BaseUser> = (context: MiddlewareContext<User>, next: () => Promise<void>) => unknown
 
 interface EventContext<E, K extends string, User> extends Context<User> {
+  /** The event's name. */
   readonly event: K
+  /** Validated and decoded. */
   readonly payload: PayloadOf<E>
+  /** Makes the error that answers this call: one that the event declares, or as in a middleware. */
   readonly fail: Fail<ErrorsOf<E>>
 }
 

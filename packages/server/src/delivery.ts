@@ -20,6 +20,7 @@ import { deviceRoom, type RoomNames, userRoom } from './rooms.js'
 /** Reserved for what a later version can say about one emit. */
 export type EmitOptions = Readonly<Record<never, never>>
 
+/** What can be said of one request. */
 export interface RequestOptions {
   /** How long to wait for the slowest device, in milliseconds. @default 10_000 */
   readonly timeoutMs?: number

@@ -5,6 +5,7 @@ import type { Commands } from './commands.js'
 import type { Middleware, MiddlewareContext, Report, Sender } from './context.js'
 import type { BaseUser } from './identity.js'
 import type { Limits } from './limits.js'
+import type { Observation } from './observe.js'
 import { apply, type OlderEvent } from './older.js'
 import { isOversized } from './parser.js'
 
@@ -34,6 +35,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     private readonly limits: Limits,
     private readonly report: Report,
     private readonly commands: Commands,
+    private readonly observation?: Observation,
   ) {}
 
   /** @throws TypeError where it is no function. */
@@ -87,6 +89,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     const beyond = findBeyondLimits(packet, this.limits) ?? sender.allowance.begin()
     if (beyond !== undefined) {
       this.#refuse(answer, beyond, sender)
+      answer.observed?.beyond(beyond.code, packet)
       return
     }
     const meta = readMeta(packet[2])
@@ -125,9 +128,10 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     sender.allowance.refused()
   }
 
-  #open([event]: readonly unknown[], acknowledge: Acknowledge | undefined, sender: S): Answer {
+  #open(packet: readonly unknown[], acknowledge: Acknowledge | undefined, sender: S): Answer {
+    const [event] = packet
     const name = typeof event === 'string' ? event.slice(0, this.limits.eventNameLength) : ''
-    return new Answer(name, acknowledge, sender, this.report)
+    return new Answer(name, acknowledge, sender, this.report, this.observation?.open(packet, acknowledge !== undefined, sender))
   }
 
   /** What its own version lets through comes up to the server's, and the reply goes down. */
@@ -164,7 +168,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     const steps = this.#middleware.length === 0 ? route.steps : [...this.#middleware, ...route.steps]
     const handler = idempotent ? this.#once(route, wire, failures) : route.handler
     // Without middleware and with a synchronous handler, the reply leaves in the same turn.
-    const outcome = steps.length === 0 ? attempt(() => handler(context)) : runThrough(steps, handler, context)
+    const outcome = answer.observed === undefined ? run(steps, handler, context) : answer.observed.around(() => run(steps, handler, context))
     this.#settle(outcome, (settled) => answer.handled(settled, idempotent ? ENCODED : route.codec.reply, failures), sender)
   }
 
@@ -265,18 +269,22 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
+function run<User>(steps: ReadonlyArray<Middleware<User>>, handler: AnyHandler<User>, context: MiddlewareContext<User>): Outcome | Promise<Outcome> {
+  return steps.length === 0 ? attempt(() => handler(context)) : runThrough(steps, handler, context)
+}
+
 async function runThrough<User>(steps: ReadonlyArray<Middleware<User>>, handler: AnyHandler<User>, context: MiddlewareContext<User>): Promise<Outcome> {
   let outcome: Outcome | undefined
-  async function run(index: number): Promise<void> {
-    const step = steps[index]
-    if (step === undefined) {
+  async function step(index: number): Promise<void> {
+    const middleware = steps[index]
+    if (middleware === undefined) {
       outcome = await attempt(() => handler(context))
       if (!outcome.ok) throw outcome.error
       return
     }
     let inside: Promise<void> | undefined
-    await step(context, () => {
-      inside ??= run(index + 1)
+    await middleware(context, () => {
+      inside ??= step(index + 1)
       inside.catch(() => {}) // a middleware may not wait for it; it is waited for below
       return inside
     })
@@ -284,7 +292,7 @@ async function runThrough<User>(steps: ReadonlyArray<Middleware<User>>, handler:
     await inside
   }
   try {
-    await run(0)
+    await step(0)
   } catch (error) {
     return failWith(error)
   }

@@ -12,8 +12,11 @@ export interface EnvironmentOptions {
   readonly cors: CorsOptions
   /** From `JWT_SECRET`, `JWT_ISSUER` and `JWT_AUDIENCE`; spread it into `jwt()`. */
   readonly jwt: {
+    /** `JWT_SECRET`. */
     readonly secret: string
+    /** `JWT_ISSUER`, or `false`: any. */
     readonly issuer: string | false
+    /** `JWT_AUDIENCE`, or `false`: any. */
     readonly audience: string | false
   }
   /** From `REDIS_URL`, for `redisCluster({ url: redisUrl })`. */

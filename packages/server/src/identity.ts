@@ -5,6 +5,7 @@ import { withTimeout } from './time.js'
 export interface AuthenticationRequest {
   /** From `auth.token`, or an `Authorization: Bearer` header; never from the query string. */
   readonly token?: string
+  /** The headers of the HTTP request of the handshake, in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The address of the peer: a proxy's, where there is one. */
   readonly address: string
@@ -14,11 +15,13 @@ export interface AuthenticationRequest {
 export interface BaseUser {
   /** 1–128 of `[A-Za-z0-9._@|-]`. */
   readonly userId: string
+  /** Told to the client in `authenticated`. */
   readonly email?: string | undefined
 }
 
 /** Who a client is, and until when that holds. */
 export interface Authentication<User> {
+  /** Who it is. */
   readonly user: User
   /** When the user must have proved who they are again, in milliseconds since the epoch; never, where absent. */
   readonly expiresAtMs?: number

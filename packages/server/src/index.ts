@@ -17,6 +17,16 @@ export {
 export type { AuthenticateFunction, Authentication, AuthenticationRequest, Authenticator, BaseUser } from './identity.js'
 export type { Presence, RealtimeServer } from './interface.js'
 export type { Limits } from './limits.js'
+export type {
+  ObservedClient,
+  ObservedEmit,
+  ObservedEvent,
+  ObservedLimit,
+  ObservedName,
+  ObservedRefusal,
+  ObservedReply,
+  RealtimeObserver,
+} from './observe.js'
 export type { RealtimeServerOptions } from './options.js'
 export type { CorsOptions } from './origin.js'
 export type { MemberChange, PresenceEvents, PresenceReader, PresenceStore, PresentConnection, UserChange } from './presence.js'

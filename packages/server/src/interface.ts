@@ -19,9 +19,11 @@ export interface Presence<C extends Contract> extends PresenceReader {
 
 /** The server side of a contract, typed by it. Made by `createRealtimeServer`. */
 export interface RealtimeServer<C extends Contract, User extends BaseUser = BaseUser> {
+  /** The contract it was made of. */
   readonly contract: C
   /** The Socket.IO server beneath, for what the SDK does not cover. */
   readonly io: SocketServer
+  /** Who is connected, on all nodes. */
   readonly presence: Presence<C>
   /** Whether clients can be let in now: it serves, is not closing, and reaches its cluster. For a load balancer's health check. */
   readonly ready: boolean

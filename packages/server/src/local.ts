@@ -18,14 +18,15 @@ export function encodeEvent({ name }: Namespace, event: string, args: readonly u
   return { event, args, json, packet: `2${name === '/' ? '' : `${name},`}${json}` }
 }
 
-/** Sends an event to those of the audience that are connected to this process, to each once. */
-export function sendLocally(namespace: Namespace, { rooms, except }: Audience, encoded: EncodedEvent): void {
+/** Sends an event to those of the audience that are connected to this process, to each once. @returns how many they are. */
+export function sendLocally(namespace: Namespace, { rooms, except }: Audience, encoded: EncodedEvent): number {
   const { adapter, sockets } = namespace
   const ids = rooms.length === 0 ? adapter.sids.keys() : rooms.length === 1 ? adapter.rooms.get(rooms[0] as string) : idsIn(namespace, rooms)
-  if (ids === undefined) return // nobody of them is here
+  if (ids === undefined) return 0 // nobody of them is here
   const excluded = except.length === 0 ? undefined : idsIn(namespace, except)
   const frame = toFrame(encoded.packet)
   let lowered: Lowered | undefined
+  let count = 0
   for (const id of ids) {
     const socket = sockets.get(id) // one on its way in is in rooms, and not yet here
     if (socket === undefined || excluded?.has(id) === true) continue
@@ -36,7 +37,9 @@ export function sendLocally(namespace: Namespace, { rooms, except }: Audience, e
       lowered ??= new Lowered(namespace, encoded)
       lowered.send(socket, older)
     }
+    count++
   }
+  return count
 }
 
 /** An event as older versions of the contract have it, made once for each. */

@@ -6,11 +6,13 @@ import type { Report } from './context.js'
 import type { IdempotencyStore } from './idempotency.js'
 import type { AuthenticateFunction, Authenticator, BaseUser } from './identity.js'
 import { DEFAULT_LIMITS, type Limits, MAX_PAYLOAD_DEPTH } from './limits.js'
+import type { RealtimeObserver } from './observe.js'
 import type { CorsOptions } from './origin.js'
 import type { RevocationStore } from './revocation.js'
 import type { RoomRule } from './rooms.js'
 import type { VisibleRule } from './watching.js'
 
+/** What `createRealtimeServer` takes. */
 export interface RealtimeServerOptions<C extends Contract, User extends BaseUser & SessionFields<C>> {
   /** Who a client is: `jwt({ ... })`, or a function of your own. */
   readonly authenticate: Authenticator<User> | AuthenticateFunction<User>
@@ -24,6 +26,7 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly namespace?: string
   /** @default ['polling', 'websocket'] */
   readonly transports?: ReadonlyArray<'polling' | 'websocket'>
+  /** When a user counts as online, and who may see it. */
   readonly presence?: {
     /** How long a user stays online after their last device has gone, so that a reload is no transition, in milliseconds. @default 5_000 */
     readonly graceMs?: number
@@ -58,6 +61,8 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly onRefused?: RefusalListener
   /** Told of every fault of the server, which clients see only as `INTERNAL` or `UNAVAILABLE`. @default a Node.js process warning */
   readonly onError?: Report
+  /** Told what the server does: callbacks of your own, or `openTelemetry()` of `@org/realtime-server/opentelemetry`. @default nobody, which costs nothing */
+  readonly observe?: RealtimeObserver<NoInfer<C>>
 }
 
 // A handshake that took too long is still told so before its transport is closed.
@@ -82,6 +87,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
   'evolutions',
   'onRefused',
   'onError',
+  'observe',
 ]
 
 /** @throws TypeError for what is missing, wrong or unknown. */
@@ -119,6 +125,7 @@ export function checkOptions<User extends BaseUser>(options: RealtimeServerOptio
     if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`${name} must be a function`)
   }
   checkCluster(options.cluster)
+  checkObserver(options.observe)
   return options
 }
 
@@ -140,6 +147,16 @@ function checkIdempotency(idempotency: IdempotencyOptions = {}): void {
   assertDuration('idempotency.leaseMs', leaseMs, 100)
   assertCount('idempotency.retentionMs', retentionMs, 1_000)
   assertCount('idempotency.maxReplyBytes', maxReplyBytes, 1)
+}
+
+const CALLBACKS: ReadonlyArray<keyof RealtimeObserver> = ['connect', 'refuse', 'disconnect', 'eventIn', 'handle', 'reply', 'eventOut', 'limitHit']
+
+/** @throws TypeError for what is no observer. */
+export function checkObserver(observer: RealtimeObserver | undefined): void {
+  assertKeys('observe', observer, CALLBACKS)
+  for (const name of CALLBACKS) {
+    if (observer?.[name] !== undefined && typeof observer[name] !== 'function') throw new TypeError(`observe.${name} must be a function`)
+  }
 }
 
 function checkLimits(limits: Partial<Limits> = {}): void {

@@ -4,6 +4,7 @@ import type { Audience, ClusterNode } from './cluster.js'
 import { type Connection, type Connections, REPLACED, REVOKED } from './connection.js'
 import type { BaseUser } from './identity.js'
 import { encodeEvent, sendLocally } from './local.js'
+import type { Observation } from './observe.js'
 import { isOversized } from './parser.js'
 import type { PresenceStore } from './presence.js'
 import { isMeant, type Revoked } from './revocation.js'
@@ -39,18 +40,21 @@ export class Peers<User extends BaseUser> {
     private readonly presence: PresenceStore,
     private readonly node: ClusterNode | undefined,
     private readonly report: (error: unknown) => void,
+    private readonly observation: Observation | undefined,
   ) {
     node?.start((audience, task, tell) => this.#perform(audience, task as Task, tell).catch(report)) // only nodes ask
   }
 
   emit(audience: Audience, event: string, args: readonly unknown[]): void {
     const encoded = encodeEvent(this.namespace, event, args)
-    sendLocally(this.namespace, audience, encoded)
-    this.node?.forward(audience, encoded.json)
+    const recipients = sendLocally(this.namespace, audience, encoded)
+    const trace = this.observation?.sent({ event, origin: 'local', isRequest: false, recipients, length: encoded.json.length })
+    this.node?.forward(audience, encoded.json, trace)
   }
 
   /** Asks every device of the audience. */
   async request(audience: Audience, event: string, args: readonly unknown[], timeoutMs: number): Promise<DeviceOutcome[]> {
+    this.observation?.sent({ event, origin: 'local', isRequest: true, recipients: undefined, length: undefined })
     const elsewhere: Task = { kind: 'request', event, args, timeoutMs: Math.max(timeoutMs - WAY_MS, timeoutMs / 2) }
     const outcomes = new Map<string, DeviceOutcome>()
     const keep = (outcome: unknown): void => {

@@ -3,6 +3,7 @@ import type { PresentDevice } from '@org/realtime-contracts/wire'
 import { isUserId } from './identity.js'
 import type { RoomNames } from './rooms.js'
 
+/** What `presence.on` tells of. */
 export interface PresenceEvents {
   /** A user's first device has connected, anywhere. */
   readonly online: { readonly userId: string }
@@ -26,11 +27,13 @@ export interface PresenceReader {
 export interface PresentConnection {
   /** Tells two connections of one device apart while one replaces the other. */
   readonly id: string
+  /** Whose connection it is. */
   readonly userId: string
   /** With what it says about itself, as it goes over the wire. */
   readonly device: PresentDevice
 }
 
+/** A change of what is known of a user. */
 export type UserChange =
   | {
       /** `changed`: another device of a user who is online, or what a device says about itself. */
@@ -42,8 +45,11 @@ export type UserChange =
 
 /** A user's first device in a room, or the last one. */
 export interface MemberChange {
+  /** Whether the user is in it now. */
   readonly change: 'joined' | 'left'
+  /** The room's name. */
   readonly room: string
+  /** Whom it is about. */
   readonly userId: string
 }
 
@@ -62,21 +68,29 @@ export interface PresenceStore {
   remove(connection: PresentConnection): void
   /** Its device says something else about itself. */
   update(connection: PresentConnection): void
+  /** A connection is in a room from now on. Does not wait; see `settled`. */
   enter(room: string, connection: PresentConnection): void
+  /** A connection is in a room no longer. Does not wait; see `settled`. */
   exit(room: string, connection: PresentConnection): void
   /** Resolves once what was entered and left so far is written. @throws RealtimeError `UNAVAILABLE` */
   settled(connection: PresentConnection): Promise<void>
   /** A user stands in a room until told otherwise, also while away. @throws RealtimeError `UNAVAILABLE` */
   stand(room: string, userIds: readonly string[]): Promise<void>
+  /** The users' devices are put into the room no longer. @throws RealtimeError `UNAVAILABLE` */
   unstand(room: string, userIds: readonly string[]): Promise<void>
+  /** Whether each of the users is online, in their order. */
   online(userIds: readonly string[]): Promise<readonly boolean[]>
+  /** A user's devices that are connected now. */
   devices(userId: string): Promise<PresentDevice[]>
+  /** The ids of the users with a connection in the room, each once. */
   members(room: string): Promise<string[]>
+  /** How many users are online. */
   count(): Promise<number>
   /** Tells every change from when it resolves, and may tell some from before. */
   follow(listener: (change: UserChange) => void): Promise<void>
   /** Tells the changes that this process has made, or has found out: each is told on one node. */
   followMembers(listener: (change: MemberChange) => void): void
+  /** Ends what the store keeps going. */
   close(): Promise<void>
 }
 

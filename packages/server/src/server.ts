@@ -7,7 +7,7 @@ import { type Namespace, type Socket, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
 import type { Acknowledge } from './answer.js'
 import { Attachment, checkPort } from './attachment.js'
-import type { ClusterNode } from './cluster.js'
+import type { ClusterContext, ClusterNode } from './cluster.js'
 import { Commands } from './commands.js'
 import { Compatibility } from './compatibility.js'
 import { type CloseReason, type Connection, Connections, REPLACED } from './connection.js'
@@ -19,6 +19,7 @@ import { MemoryIdempotencyStore } from './idempotency.js'
 import { type BaseUser, toAuthenticator } from './identity.js'
 import type { RealtimeServer } from './interface.js'
 import { type Limits, toLimits, toRates } from './limits.js'
+import { Observation } from './observe.js'
 import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } from './options.js'
 import { createOriginCheck, type OriginCheck } from './origin.js'
 import { Peers } from './peers.js'
@@ -76,6 +77,7 @@ class Realtime<User extends BaseUser> {
   readonly #dispatcher: Dispatcher<User, Connection<User>>
   readonly #admission: Admission<User>
   readonly #attachment: Attachment
+  readonly #observation: Observation | undefined
   readonly #inbound: Inbound<Connection<User>>
   #closing: Promise<void> | undefined
 
@@ -94,19 +96,22 @@ class Realtime<User extends BaseUser> {
       cluster,
       onRefused = () => {},
       onError,
+      observe,
     } = checkOptions(options)
     this.#report = toReport(onError)
+    this.#observation = observe && new Observation(observe, (event) => this.#isKnown(event), this.#report)
     this.#refused = (error, client) => {
       try {
         onRefused(error, client)
       } catch (thrown) {
         this.#report(thrown, {})
       }
+      this.#observation?.refused(error, client)
     }
     this.#limits = toLimits(limits)
     this.#handshakeTimeoutMs = handshakeTimeoutMs
     this.#allowsOrigin = createOriginCheck(cors)
-    this.#node = cluster?.open({ namespace: options.namespace ?? '/', graceMs, report: (error) => this.#report(error, {}) })
+    this.#node = cluster?.open({ namespace: options.namespace ?? '/', graceMs, report: (error) => this.#report(error, {}), ...this.#toWritten() })
     this.io = new SocketServer({
       ...toEngineOptions(options, this.#limits, handshakeTimeoutMs, (request) => this.#refuseRequest(request)),
       ...(this.#node !== undefined && { adapter: this.#node.adapter }),
@@ -128,10 +133,10 @@ class Realtime<User extends BaseUser> {
       this.#limits.roomsPerConnection,
     )
     this.#watching = new Watching(this.#presence, contract.codec.presence, visible, this.#limits, handshakeTimeoutMs, this.#report)
-    this.#peers = new Peers(this.#namespace, this.#connections, this.#presence, this.#node, (error) => this.#report(error, {}))
+    this.#peers = new Peers(this.#namespace, this.#connections, this.#presence, this.#node, (error) => this.#report(error, {}), this.#observation)
     this.#delivery = new Delivery(contract.codec.serverToClient, this.#names, this.#peers)
     this.#commands = new Commands(idempotency.store ?? this.#node?.idempotency ?? new MemoryIdempotencyStore(), idempotency, this.#report)
-    this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report, this.#commands)
+    this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report, this.#commands, this.#observation)
     this.#inbound = {
       maxBytes: this.#limits.payloadBytes,
       handles: (event) => this.#dispatcher.handles(event),
@@ -344,6 +349,7 @@ class Realtime<User extends BaseUser> {
     replaced?.close(REPLACED)
     if (connection.replaces) this.#peers.replace(connection)
     connection.open()
+    this.#observation?.connected(connection, () => connection.ended?.code)
   }
 
   #receive(packet: readonly unknown[], acknowledge: Acknowledge | undefined, connection: Connection<User>): void {
@@ -355,6 +361,20 @@ class Realtime<User extends BaseUser> {
     const tooFast = connection.allowance.take(packet[0])
     if (tooFast !== undefined) this.#dispatcher.refuse(packet, acknowledge, tooFast, connection)
     return tooFast === undefined
+  }
+
+  #isKnown(event: unknown): boolean {
+    return typeof event === 'string' && (this.#dispatcher.handles(event) || this.contract.codec.clientToServer.get(event) !== undefined)
+  }
+
+  /** What other nodes have sent, and this one has written. */
+  #toWritten(): Pick<ClusterContext, 'written'> {
+    const observation = this.#observation
+    if (observation === undefined) return {}
+    return {
+      written: (event, recipients, length, trace) =>
+        observation.sent({ event, origin: 'remote', isRequest: false, recipients, length, ...(trace !== undefined && { trace }) }),
+    }
   }
 
   #leavesToSocketIo(event: unknown, listeners: number): boolean {

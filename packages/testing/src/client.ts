@@ -23,6 +23,7 @@ export interface TestClient<C extends Contract, V extends Side = 'domain'> exten
   setToken(token: Token | Promise<Token> | undefined): void
 }
 
+/** How a client of a test connects. */
 export interface TestClientOptions extends Partial<Omit<RealtimeClientOptions, 'url' | 'getToken'>> {
   /** What this client shows for a token; `null` for none. @default a fresh one for the user, every time */
   readonly token?: Token | Promise<Token>

@@ -15,6 +15,7 @@ export interface Fault {
   [Symbol.dispose](): void
 }
 
+/** Which events a fault strikes, and how often. */
 export interface EventFaultOptions {
   /** Whether it hits the answers to the event, rather than the event. @default false */
   readonly answer?: boolean
@@ -24,6 +25,7 @@ export interface EventFaultOptions {
   readonly times?: number
 }
 
+/** Which events are late. */
 export interface DelayOptions<Event extends string> extends EventFaultOptions {
   /** Only this event; what comes after it waits, too, since a connection keeps its order. @default every packet */
   readonly event?: Event

@@ -9,6 +9,7 @@ import { type Recorder, Recording } from './recorder.js'
 import { comeToRest, holds } from './rest.js'
 import { KnownTokens, type TestTokens, type TokenUser } from './tokens.js'
 
+/** What any server of a test takes. */
 export interface TestOptions {
   /** How long `expectEvent` and the like wait, in milliseconds. @default 3_000 */
   readonly timeoutMs?: number
@@ -24,6 +25,7 @@ export interface OwnServerOptions<C extends Contract, User extends BaseUser & Se
   readonly setup?: (realtime: RealtimeServer<C, User>) => unknown
 }
 
+/** What `createTestRealtime.around` takes. */
 export interface AroundOptions<Who, Tokens extends TestTokens<Who>> extends TestOptions {
   /** What clients show, such as `testTokens({ secret })`. @default each client is given its `token` */
   readonly tokens?: Tokens & TestTokens<Who>
@@ -42,6 +44,7 @@ export interface TestRealtime<C extends Contract, User extends BaseUser, Who, To
   readonly url: string
   /** The server. @throws Error while it is stopped. */
   readonly realtime: RealtimeServer<C, User>
+  /** Makes the tokens of clients, good ones and others. */
   readonly tokens: Tokens
   /**
    * A connected client for a user; each call is another device.

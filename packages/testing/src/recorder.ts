@@ -7,12 +7,14 @@ import { findMismatch, type Match, show } from './match.js'
 /** What a client can be told: the events of the contract, and what the SDK itself says. */
 export type Heard<C extends Contract, V extends Side> = ServerEvent<C> | keyof ClientEvents<C, V>
 
+/** What was heard of an event. */
 export type HeardPayload<C extends Contract, V extends Side, K> = K extends keyof ClientEvents<C, V>
   ? ClientEvents<C, V>[K]
   : K extends ServerEvent<C>
     ? PayloadOf<C['serverToClient'][K], V>
     : never
 
+/** How an event is waited for. */
 export interface ExpectOptions {
   /** How long to wait, in milliseconds. @default the test's `timeoutMs`, 3_000 */
   readonly timeoutMs?: number

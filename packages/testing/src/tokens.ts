@@ -2,11 +2,13 @@ import { createPrivateKey, type KeyObject, randomUUID } from 'node:crypto'
 import type { Authentication, AuthenticationRequest, BaseUser } from '@org/realtime-server'
 import { SignJWT } from 'jose'
 
+/** What any token says. */
 export interface TokenOptions {
   /** How long it holds, in milliseconds. A JWT ends on a whole second: up to a second later. @default an hour */
   readonly expiresInMs?: number
 }
 
+/** What a JWT says beside that. */
 export interface JwtOptions extends TokenOptions {
   /** Claims that this token has instead of, or beside, what the user's are; `undefined` leaves one out. */
   readonly claims?: Readonly<Record<string, unknown>>
@@ -25,6 +27,7 @@ export interface TestTokens<Who, Options extends TokenOptions = TokenOptions> {
 /** A user as their id, or with more that a token says of them. */
 export type TokenUser = string | { readonly userId: string; readonly [claim: string]: unknown }
 
+/** How tokens are signed, so that the server's `jwt()` believes them. */
 export type TestTokensOptions = (
   | {
       /** The application's shared secret, for HS256. */ readonly secret: string | Uint8Array | undefined
@@ -39,7 +42,9 @@ export type TestTokensOptions = (
       readonly secret?: never
     }
 ) & {
+  /** What tokens say for `iss`. @default none */
   readonly issuer?: string
+  /** What tokens say for `aud`. @default none */
   readonly audience?: string
   /** Names the key in the header, as a key set wants it. */
   readonly keyId?: string

@@ -2,21 +2,28 @@ import type { Contract, EventDefinition, EventEntry, Schema } from '@org/realtim
 import { type Definitions, type JsonSchema, toJsonSchema } from './json-schema.js'
 import { controlEvents, sessionEvents } from './sdk-events.js'
 
+/** Who sends an event. */
 export type Direction = 'serverToClient' | 'clientToServer'
 
 /** An event, as people and tools are told of it. */
 export interface EventDocument {
+  /** Its name, as on the wire. */
   readonly name: string
+  /** Who sends it. */
   readonly direction: Direction
   /** A name of letters, digits, dots, hyphens and underscores, different for each event. */
   readonly id: string
+  /** What its payload's schema says of it. */
   readonly description: string | undefined
+  /** Why, and what to use instead, where it is deprecated. */
   readonly deprecated: string | undefined
   /** `undefined` for an event without a payload. */
   readonly payload: JsonSchema | undefined
   /** `undefined` for an event that is not answered; without `data` for an answer that has none. */
   readonly reply: { readonly data?: JsonSchema } | undefined
+  /** The failures that its handler may declare, with the schema of their data. */
   readonly errors: ReadonlyArray<{ readonly code: string; readonly data: JsonSchema | undefined }>
+  /** How often it may be sent, and how large it may be. */
   readonly limits: EventDefinition['limits']
   /** Whether it is the SDK's own. */
   readonly isReserved: boolean
@@ -24,15 +31,23 @@ export interface EventDocument {
 
 /** A contract, as people and tools are told of it. */
 export interface ContractDocument {
+  /** The contract's name. */
   readonly name: string
+  /** The contract's version. */
   readonly version: string
+  /** Names what crosses the wire. */
   readonly fingerprint: string
+  /** Every event, of both directions, those of the SDK included. */
   readonly events: readonly EventDocument[]
+  /** The kinds of rooms, with the schema of their ids. */
   readonly rooms: ReadonlyArray<{ readonly kind: string; readonly id: JsonSchema }>
+  /** What a device may say about itself. */
   readonly presence: JsonSchema | undefined
+  /** Schemas that others refer to, by name. */
   readonly definitions: Definitions
 }
 
+/** Describes a contract, as the `realtime docs` command shows it. */
 export function toDocument(contract: Contract): ContractDocument {
   const definitions: Definitions = {}
   const ids = new Set<string>()

@@ -39,13 +39,16 @@ import type {
 } from '../index.js'
 import { type Held, hold } from './hold.js'
 
+/** What a provider takes. */
 export interface RealtimeProviderProps<C extends Contract, V extends Side> {
+  /** The client that the hooks are of, and no other. */
   readonly client: RealtimeClient<C, V>
   /**
    * Whether the provider connects a client that nobody has connected, and closes it when it unmounts.
    * @default true
    */
   readonly autoConnect?: boolean
+  /** The components that use the hooks. */
   readonly children?: ReactNode
 }
 
@@ -61,6 +64,7 @@ export interface RequestState<Args extends readonly unknown[], Reply, Failure> {
   readonly error: Failure | undefined
 }
 
+/** What `useRoom` gives. */
 export interface RoomState {
   /** The ids of the users in the room; `undefined` where the server does not show them, or this client is not in it now. */
   readonly members: readonly string[] | undefined
@@ -70,6 +74,7 @@ export interface RoomState {
   readonly error: RealtimeError | undefined
 }
 
+/** What `usePresence` gives. */
 export interface UsersState<Meta> {
   /** Where the users stand, by id; empty until the server has said. */
   readonly users: ReadonlyMap<string, UserPresence<Meta>>

@@ -18,13 +18,17 @@ export type FlowName = 'serverToClient' | 'clientToServer'
 export interface Finding {
   /** The same for the same change, whatever else has changed: to be acknowledged by. */
   readonly id: string
+  /** Which rule found it; `realtime explain` tells of it. */
   readonly rule: RuleId
+  /** How bad it is. */
   readonly verdict: Verdict
+  /** In what kind of message it is found. */
   readonly flow: FlowName
   /** The event; left out where it is about the contract. */
   readonly event?: string
   /** Where in the event, as in `payload.items[].name`, `reply.id` or `errors.NOT_FOUND`; or `rooms.group`, `session.role`, `presence`. */
   readonly path: string
+  /** What is wrong, in a sentence. */
   readonly message: string
   /** How to make the change safely. */
   readonly fix: string

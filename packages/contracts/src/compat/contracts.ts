@@ -15,6 +15,7 @@ import type { Verdict } from './rules.js'
  */
 export type Skew = 'server-first' | 'full'
 
+/** How two contracts are compared. */
 export interface CompareOptions {
   /** @default 'server-first' */
   readonly skew?: Skew
@@ -48,6 +49,7 @@ export function compareContracts(before: Contract | ContractLock, after: Contrac
 
 /** A finding, and the versions against which it is one. */
 export interface HistoryFinding extends Finding {
+  /** The versions that it breaks, or puts at risk. */
   readonly against: readonly string[]
 }
 

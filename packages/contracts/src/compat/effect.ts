@@ -1,7 +1,9 @@
+/** How bad a change is for those who are deployed already. */
 export type Verdict = 'safe' | 'risky' | 'breaking'
 
 /** What a change does where the newer version is on one side. */
 export interface Effect {
+  /** How bad it is. */
   readonly verdict: Verdict
   /** Where it is another. */
   readonly unless?: string
@@ -9,6 +11,7 @@ export interface Effect {
 
 /** One way in which a contract can change. */
 export interface Rule {
+  /** What it is about, in a few words. */
   readonly title: string
   /** What happens to whom. */
   readonly why: string

@@ -8,14 +8,19 @@ const FORMAT = 1
 
 /** An event as it is written down. */
 export interface EventLock {
+  /** What crosses the wire; absent where there is no payload. */
   readonly payload?: LockModel
   /** `null` is an answer without data. */
   readonly reply?: LockModel | null
+  /** The declared failures with their data; null has none. */
   readonly errors?: { readonly [code: string]: LockModel | null }
+  /** Why it is deprecated, where it is. */
   readonly deprecated?: string
+  /** How often it may be sent, and how large it may be. */
   readonly limits?: EventLimits
   /** Left out where it is `'live'`. */
   readonly delivery?: Delivery
+  /** Whether it may be repeated with one key. */
   readonly idempotent?: true
 }
 
@@ -25,14 +30,23 @@ export interface EventLocks {
 
 /** What of a contract crosses the wire, as plain JSON: what `contract.lock.json` holds. */
 export interface ContractLock {
+  /** The version of this format. */
   readonly format: typeof FORMAT
+  /** The contract's name. */
   readonly name: string
+  /** The contract's version. */
   readonly version: string
+  /** Names what crosses the wire. */
   readonly fingerprint: string
+  /** What the server sends. */
   readonly serverToClient: EventLocks
+  /** What clients send. */
   readonly clientToServer: EventLocks
+  /** The ids of rooms, by kind. */
   readonly rooms: { readonly [kind: string]: LockModel }
+  /** What the contract adds to `authenticated`. */
   readonly session?: LockModel
+  /** What a device may say about itself. */
   readonly presence?: LockModel
 }
 

@@ -6,4 +6,5 @@ export type { Effect, Rule, Verdict } from './effect.js'
 /** The rules, by id: what `realtime explain` and docs/reference/compatibility.md say. */
 export const RULES = { ...VALUE_RULES, ...EVENT_RULES }
 
+/** The name of a rule, as findings carry it. */
 export type RuleId = keyof typeof RULES

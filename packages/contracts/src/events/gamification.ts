@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { defineContract } from '../contract.js'
 
+/** The schema of one line of a leaderboard. */
 export const LeaderboardEntry = z
   .object({
     rank: z.int().min(1).describe('Position on the board, 1 is the first'),

@@ -1,8 +1,10 @@
 import * as z from 'zod'
 import { defineContract } from '../contract.js'
 
+/** The schema of a notification's id. */
 export const NotificationId = z.string().min(1).max(128).describe('Id of a notification; a plain string, not a UUID')
 
+/** The schema of a notification. */
 export const Notification = z
   .object({
     id: NotificationId,

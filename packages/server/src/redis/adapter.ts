@@ -1,6 +1,6 @@
 import type { Namespace } from 'socket.io'
 import { type BroadcastOptions, ClusterAdapter, type ClusterMessage, type ClusterResponse, MessageType, type Room, type SocketId } from 'socket.io-adapter'
-import type { Audience, Perform } from '../cluster.js'
+import type { Audience, ClusterContext, Perform } from '../cluster.js'
 import { encodeEvent, sendLocally } from '../local.js'
 import type { RedisBus } from './bus.js'
 import { Forwarding, isEvents } from './events.js'
@@ -21,6 +21,7 @@ export class RedisAdapter extends ClusterAdapter {
     namespace: Namespace,
     private readonly bus: RedisBus,
     private readonly channels: Channels,
+    private readonly written: ClusterContext['written'],
   ) {
     super(namespace)
     this.#questions = new Questions(bus, channels, this.uid)
@@ -44,8 +45,8 @@ export class RedisAdapter extends ClusterAdapter {
   }
 
   /** Sends an event to those of the audience that other nodes have. */
-  forward(audience: Audience, json: string): void {
-    this.#forwarding.forward(audience, json)
+  forward(audience: Audience, json: string, trace?: string): void {
+    this.#forwarding.forward(audience, json, trace)
   }
 
   /** Does what other nodes ask for. */
@@ -117,7 +118,11 @@ export class RedisAdapter extends ClusterAdapter {
     }
     const { uid, rooms, events } = message
     if (uid === this.uid) return
-    for (const [except, [event, ...args]] of events) sendLocally(this.nsp, { rooms, except }, encodeEvent(this.nsp, event, args))
+    for (const [except, [event, ...args], trace] of events) {
+      const encoded = encodeEvent(this.nsp, event, args)
+      const recipients = sendLocally(this.nsp, { rooms, except }, encoded)
+      this.written?.(event, recipients, encoded.json.length, trace)
+    }
   }
 }
 

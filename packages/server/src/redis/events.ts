@@ -10,7 +10,7 @@ interface EventsMessage {
   readonly type: typeof EVENTS
   readonly uid: string
   readonly rooms: readonly string[]
-  readonly events: ReadonlyArray<readonly [except: readonly string[], data: readonly [event: string, ...args: unknown[]]]>
+  readonly events: ReadonlyArray<readonly [except: readonly string[], data: readonly [event: string, ...args: unknown[]], trace?: string]>
 }
 
 export const EMITTER_UID = 'emitter' // of no node: every node takes what it says
@@ -32,10 +32,11 @@ export class Forwarding {
     private readonly uid: string,
   ) {}
 
-  /** @param json the event's name and its arguments, as a list. */
-  forward({ rooms, except }: Audience, json: string): void {
+  /** @param json the event's name and its arguments, as a list. @param trace goes along with it. */
+  forward({ rooms, except }: Audience, json: string, trace?: string): void {
+    const rest = trace === undefined ? json : `${json},${JSON.stringify(trace)}`
     for (const part of toParts(rooms, except)) {
-      const event = `[${JSON.stringify(part.except)},${json}]`
+      const event = `[${JSON.stringify(part.except)},${rest}]`
       if (part.channel !== undefined && isUserRoom(part.channel)) {
         this.#wait(part.channel, event)
       } else {

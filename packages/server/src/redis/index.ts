@@ -13,6 +13,7 @@ import { RedisPresenceStore } from './presence.js'
 import { Questions } from './questions.js'
 import { RedisRevocationStore } from './revocation.js'
 
+/** What `redisCluster` takes. */
 export interface RedisClusterOptions {
   /** Where Redis 7 is, such as `redis://127.0.0.1:6379`, or `rediss://` for TLS; or give `client`. */
   readonly url?: string | undefined
@@ -51,7 +52,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
         revocations: new RedisRevocationStore(bus, base),
         idempotency: new RedisIdempotencyStore(bus, `${prefix}#${context.namespace}:`),
         adapter: function createAdapter(namespace) {
-          const adapter = new RedisAdapter(namespace, bus, new Channels(prefix, namespace.name))
+          const adapter = new RedisAdapter(namespace, bus, new Channels(prefix, namespace.name), context.written)
           if (namespace.name === context.namespace) own = adapter
           return adapter
         },
@@ -59,7 +60,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
           return bus.isUp && presence.isUp
         },
         onUp: (listener) => bus.onUp(listener),
-        forward: (audience, json) => own?.forward(audience, json),
+        forward: (audience, json, trace) => own?.forward(audience, json, trace),
         start(perform) {
           own?.answer(perform)
           presence.start()
@@ -88,7 +89,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
           forwarding.flush()
           return questions.ask(audience, task, timeoutMs, tell)
         },
-        emit: (audience, event, args) => forwarding.forward(audience, JSON.stringify([event, ...args])),
+        emit: (audience, event, args, trace) => forwarding.forward(audience, JSON.stringify([event, ...args]), trace),
         async close() {
           forwarding.flush()
           await presence.close()
