@@ -15,7 +15,7 @@ const fault = fc.constantFrom('drop', 'drop the answer', 'duplicate', 'kill', 't
 const command = fc.record({ fault, node: fc.nat(1), delayMs: fc.nat(20), twice: fc.boolean() })
 
 /** What the handlers do: an effect for each key, by a step, and what goes wrong around it. */
-function shopWith(effects: Map<number, number>, wrong: Map<number, string>): NodeOptions['setup'] {
+function shopWith({ effects, runs }: Counts, wrong: Map<number, string>): NodeOptions['setup'] {
   return (realtime) =>
     realtime.on('slowly', async ({ payload: { n }, once, fail }) => {
       const planned = wrong.get(n)
@@ -25,15 +25,26 @@ function shopWith(effects: Map<number, number>, wrong: Map<number, string>): Nod
       }
       const number = await once('effect', async () => {
         await new Promise((resolve) => setTimeout(resolve, 5))
-        effects.set(n, (effects.get(n) ?? 0) + 1)
+        count(effects, n)
         return n
       })
       if (planned === 'throw') {
         wrong.delete(n)
         throw new Error('broken')
       }
+      count(runs, n)
       return { n: number }
     })
+}
+
+/** By command: how often its step was done, and its handler came to its end. */
+interface Counts {
+  readonly effects: Map<number, number>
+  readonly runs: Map<number, number>
+}
+
+function count(counts: Map<number, number>, n: number): void {
+  counts.set(n, (counts.get(n) ?? 0) + 1)
 }
 
 /** Fails to keep the first reply of those commands. */
@@ -70,17 +81,17 @@ async function ask(node: ShopNode, n: number, { fault: what, delayMs }: { fault:
 test('whatever goes wrong, each command takes effect once, and all who ask for it get one reply', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(command, { minLength: 4, maxLength: 24 }), async (commands) => {
-      const effects = new Map<number, number>()
+      const counts: Counts = { effects: new Map(), runs: new Map() }
       const wrong = new Map(commands.map(({ fault: what }, n) => [n, what]))
       const store = unreliable(wrong, new MemoryIdempotencyStore())
-      const nodes = await startInMemory(2, { setup: shopWith(effects, wrong), idempotency: { store } })
+      const nodes = await startInMemory(2, { setup: shopWith(counts, wrong), idempotency: { store } })
       const asked = commands.flatMap((each, n) => {
         const first = ask(nodes[each.node] as ShopNode, n, each)
         return each.twice ? [first, ask(nodes[1 - each.node] as ShopNode, n, { ...each, fault: 'none' })] : [first]
       })
       const replies = await Promise.all(asked)
       expect(replies).toEqual(commands.flatMap(({ twice }, n) => (twice ? [n, n] : [n])))
-      expect([...effects.values()]).toEqual(commands.map(() => 1))
+      for (const times of [counts.effects, counts.runs]) expect([...times.values()]).toEqual(commands.map(() => 1))
       await Promise.all(nodes.map((node) => node.close()))
     }),
     { seed, numRuns: 6 },

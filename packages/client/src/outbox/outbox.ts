@@ -77,6 +77,7 @@ function create(client: AnyClient, { userId, store = memoryStore(), maxCommands 
 
   const listeners = new Set<() => void>()
   const waiting = new Map<string, Waiting>()
+  const elsewhere = new Set<string>() // the keys that others who share the store have sent
   let pending: readonly StoredCommand[] = []
   let closed = false
   let stop = new AbortController() // ends what is under way
@@ -116,8 +117,9 @@ function create(client: AnyClient, { userId, store = memoryStore(), maxCommands 
 
   async function sendWhileConnected(): Promise<void> {
     isSending = true
-    while (again && isConnected()) {
+    while ((again || elsewhere.size > 0) && isConnected()) {
       again = false
+      await replay()
       try {
         await (store.exclusively ? store.exclusively(userId, sendAll, stop.signal) : sendAll())
       } catch {
@@ -172,16 +174,18 @@ function create(client: AnyClient, { userId, store = memoryStore(), maxCommands 
   async function hear(news: OutboxNews): Promise<void> {
     await inTurn(refresh).catch(() => {})
     if (news.kind === 'cleared') abandon('ABORTED')
-    if (news.kind === 'settled') await replay(news.key)
+    if (news.kind === 'settled') elsewhere.add(news.key)
     wake()
   }
 
-  /** Another tab has sent it; asked with the same key, the server says again what came of it. */
-  async function replay(key: string): Promise<void> {
-    const mine = waiting.get(key)
-    for (let result: Result | undefined; mine !== undefined && result === undefined && isConnected(); ) {
-      result = await ask(mine.command)
-      if (result !== undefined) mine.settle(result)
+  /** What another tab has sent: asked with the same key, the server says again what came of it. */
+  async function replay(): Promise<void> {
+    for (const key of elsewhere) {
+      const mine = waiting.get(key)
+      const result = mine && (await ask(mine.command))
+      if (mine !== undefined && result === undefined) return // again, when it can be asked
+      elsewhere.delete(key)
+      if (result !== undefined) mine?.settle(result)
     }
   }
 
