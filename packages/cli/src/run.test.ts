@@ -118,6 +118,41 @@ describe('realtime check', () => {
     expect(await realtime('check')).toMatchObject({ exit: 0 })
   })
 
+  test('wants a bump for what has changed since the last release alone', async () => {
+    const { realtime, write, root } = project()
+    const change = async (fields: string, version: string) => {
+      write('src/contract.ts', contractOf(fields, version))
+      await realtime('lock')
+    }
+    const kind = "kind: z.enum(['a']).optional()"
+    mkdirSync(join(root, '.changeset'))
+    for (const [version, fields] of [
+      ['1.0.0', FIELDS],
+      ['1.1.0', `${FIELDS}, ${kind}`],
+      ['2.0.0', `id: z.string(), ${kind}`],
+    ] as const) {
+      await change(fields, version)
+      await realtime('release')
+      expect(await realtime('check')).toMatchObject({ exit: 0, error: '' })
+      expect(await realtime('changeset')).toMatchObject({ exit: 0, out: 'nothing has changed on the wire since the last release\n' })
+    }
+    await change(`id: z.string(), ${kind}, text: z.string()`, '2.0.0')
+    expect(await realtime('check')).toMatchObject({ exit: 1, error: expect.stringContaining('needs a minor of shop') })
+    await change(`text: z.string(), ${kind}`, '2.0.0')
+    expect(await realtime('check')).toMatchObject({ exit: 1, error: expect.stringContaining('needs a major of shop') })
+  })
+
+  test('wants a major where the last release is safe, and an older one of the same major is not', async () => {
+    const { realtime, write, root } = project(contractOf(`${FIELDS}, kind: z.enum(['a'])`))
+    mkdirSync(join(root, '.changeset'))
+    await realtime('release')
+    // Which somebody has let pass: clients of 1.0.0 are still refused.
+    write('src/contract.ts', contractOf(`${FIELDS}, kind: z.enum(['a', 'b'])`, '1.1.0'))
+    await realtime('lock')
+    await realtime('release')
+    expect(await realtime('check')).toMatchObject({ exit: 1, error: expect.stringContaining('needs a major of shop') })
+  })
+
   test('wants what is risky to be acknowledged, with an end', async () => {
     const ask = (fields: string) => `clientToServer: { 'order:ask': z.object({ ${fields} }).describe('x') },`
     const { realtime, write } = project(contractOf(FIELDS, '1.0.0', ask('id: z.uuid(), note: z.string().max(9).optional()')))

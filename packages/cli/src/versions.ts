@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { basename, join, relative, resolve } from 'node:path'
 import { type ContractLock, readLock } from '@org/realtime-contracts/compat'
+import type { Bump } from './changesets.js'
 import type { Settings } from './settings.js'
 import { UsageError } from './usage.js'
 
@@ -77,6 +78,15 @@ export function compareVersions(left: string, right: string): number {
   if (lefts.pre === rights.pre) return 0
   if (lefts.pre === '' || rights.pre === '') return lefts.pre === '' ? 1 : -1
   return lefts.pre < rights.pre ? -1 : 1
+}
+
+/** How far one version is beyond another. Before 1.0.0 a minor one may break, as in Semantic Versioning. */
+export function bumpBetween(from: string, to: string): Bump {
+  if (compareVersions(from, to) >= 0) return 'none'
+  const [older, newer] = [from, to].map((version) => toParts(version).numbers)
+  const part = older?.findIndex((number, index) => number !== newer?.[index]) ?? -1
+  if (part === 0 || (part === 1 && older?.[0] === 0)) return 'major'
+  return part === 1 ? 'minor' : 'patch'
 }
 
 function toParts(version: string): { numbers: number[]; pre: string } {

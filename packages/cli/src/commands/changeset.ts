@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { compareHistory, type Skew } from '@org/realtime-contracts/compat'
+import type { Skew } from '@org/realtime-contracts/compat'
 import { findChangesets } from '../changesets.js'
 import { whereOf } from '../format.js'
 import { loadContract } from '../load.js'
+import { planBump } from '../released.js'
 import type { Settings } from '../settings.js'
 import { EXIT, type Exit, type Output, UsageError } from '../usage.js'
 import { readHistory } from '../versions.js'
@@ -14,9 +15,9 @@ export async function changesetCommand(settings: Settings, { skew }: { readonly 
   if (folder === undefined || settings.packageName === undefined) {
     throw new UsageError('There is no .changeset folder beside or above this package, or the package has no name: run "changeset init"')
   }
-  const { bump, findings } = compareHistory(readHistory(settings), await loadContract(settings.root, settings.contract), { skew })
+  const { bump, findings } = planBump(readHistory(settings), await loadContract(settings.root, settings.contract), { skew })
   if (findings.length === 0) {
-    out('nothing has changed on the wire\n')
+    out('nothing has changed on the wire since the last release\n')
     return EXIT.fine
   }
   const lines = findings.map((finding) => `- ${finding.verdict}: ${whereOf(finding)}: ${finding.message}`)

@@ -8,6 +8,7 @@ import { lint } from '../lints.js'
 import { loadContract } from '../load.js'
 import { findStale, toFiles } from '../lock.js'
 import { Places } from '../places.js'
+import { planBump } from '../released.js'
 import type { Settings } from '../settings.js'
 import { EXIT, type Exit, type Output } from '../usage.js'
 import { readHistory } from '../versions.js'
@@ -33,13 +34,15 @@ export async function checkCommand(settings: Settings, { skew, strict, today }: 
   const comparison = compareHistory(history, contract, { skew })
   const findings: readonly HistoryFinding[] = comparison.findings
   const planned = plannedBump(findChangesets(settings.root), settings.packageName)
-  const tooSmall = findings.length > 0 && isLess(planned, comparison.bump)
+  const needed = planBump(history, contract, { skew })
+  const tooSmall = isLess(planned, needed.bump)
   const open = findUnacknowledged(findings, readAcknowledged(settings.acknowledged), today)
-  const told = findings.filter((finding) => (tooSmall && finding.verdict === 'breaking') || open.includes(finding))
+  const isTooMuch = ({ id, verdict }: HistoryFinding): boolean => tooSmall && verdict === 'breaking' && needed.findings.some((each) => each.id === id)
+  const told = findings.filter((finding) => isTooMuch(finding) || open.includes(finding))
   if (told.length > 0) out(formatReport({ ...comparison, findings: told, places: new Places(settings) }, 'human'))
   if (tooSmall)
     error(
-      `The change needs a ${comparison.bump} of ${settings.packageName}, and the changesets plan ${planned === 'none' ? 'nothing' : `a ${planned}`}: run "realtime changeset"\n`,
+      `The change needs a ${needed.bump} of ${settings.packageName}, and the changesets plan ${planned === 'none' ? 'nothing' : `a ${planned}`}: run "realtime changeset"\n`,
     )
   if (open.length > 0)
     error(`${open.length} risky findings are not acknowledged: add { "id", "reason", "until" } to ${relative(settings.root, settings.acknowledged)}\n`)
