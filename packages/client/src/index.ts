@@ -11,6 +11,8 @@ export {
 } from './client.js'
 export type { ConnectionOptions, Status } from './connection.js'
 export { type ReloadOptions, reloadOutdated } from './outdated.js'
+export { tabPositions } from './tab.js'
+export type { PositionStore } from './positions.js'
 export type { PresenceWatch } from './presence.js'
 export type { RequestOptions } from './requests.js'
 export type { Room, RoomWatch } from './rooms.js'

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import type { Delivery } from './contract.js'
 import { type Issue, RealtimeError } from './errors.js'
 import type { Schema, SchemaFacts } from './schema.js'
 import type { SessionFacts } from './session.js'
@@ -19,6 +20,7 @@ export interface EventCodec {
   readonly payload: ValueCodec | undefined
   /** How many of it a client may send in a second, where the contract says so. */
   readonly perSecond: number | undefined
+  readonly delivery: Delivery
   /** `undefined` where the event is not answered. */
   readonly reply: ValueCodec | undefined
   /** The data of each declared error; `undefined` for one without data. */

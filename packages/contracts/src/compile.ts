@@ -1,5 +1,5 @@
 import { compileSchema, type EventCodec, limitBytes, NO_DATA, type ValueCodec } from './codec.js'
-import type { EventDefinition, EventEntry, EventLimits, EventMap, RoomMap, SessionSchema } from './contract.js'
+import type { Delivery, EventDefinition, EventEntry, EventLimits, EventMap, RoomMap, SessionSchema } from './contract.js'
 import { isBuiltInErrorCode } from './errors.js'
 import { isPlainObject, isSchema, isText, isVoid, readSchema, type Schema, toObjectSchema, typeOf, type WireModel } from './schema.js'
 
@@ -61,6 +61,7 @@ export function compileEvents(events: EventMap, where: string, sender: 'server' 
     const place = `${where} ${quote(name)}`
     const definition = toDefinition(name, entry, place)
     checkLimits(definition, place, sender)
+    checkDelivery(definition, place, sender)
     const { codec, model } = compileEvent(definition, place)
     compiled.codecs.set(name, codec)
     compiled.models[name] = model
@@ -86,15 +87,27 @@ function toDefinition(name: string, entry: EventEntry, where: string): EventDefi
   return entry
 }
 
-function refuseUnsupported({ delivery, idempotent, deprecated }: EventDefinition, where: string): void {
+function refuseUnsupported({ idempotent, deprecated }: EventDefinition, where: string): void {
   if (deprecated !== undefined && typeof deprecated !== 'string') {
     throw new TypeError(`${where}: deprecated is a text that says what to use instead`)
   }
-  if (delivery !== undefined && delivery !== 'live') {
-    throw new TypeError(`${where}: delivery ${quote(delivery)} is not supported yet; only 'live' is`)
-  }
   if (idempotent !== undefined && idempotent !== false) {
     throw new TypeError(`${where}: idempotent is not supported yet; remove it`)
+  }
+}
+
+const DELIVERIES: readonly Delivery[] = ['volatile', 'live', 'durable']
+
+function checkDelivery({ delivery, reply }: EventDefinition, where: string, sender: 'server' | 'client'): void {
+  if (delivery === undefined) return
+  if (!DELIVERIES.includes(delivery)) {
+    throw new TypeError(`${where}: delivery is one of ${DELIVERIES.join(', ')}; got ${quote(delivery)}`)
+  }
+  if (sender === 'client') {
+    throw new TypeError(`${where}: delivery is said of what the server sends; a client asks again where its request was lost`)
+  }
+  if (delivery === 'durable' && reply !== undefined) {
+    throw new TypeError(`${where}: a durable event is not answered: who gets it later has nobody to answer to; leave out reply, or delivery`)
   }
 }
 
@@ -132,7 +145,7 @@ function compileValue(schema: unknown, where: string, path: string): Part {
   return { codec: compileSchema(schema, facts), model: facts.model }
 }
 
-function compileEvent({ payload, reply, errors, limits = {} }: EventDefinition, where: string): { codec: EventCodec; model: WireModel } {
+function compileEvent({ payload, reply, errors, limits = {}, delivery = 'live' }: EventDefinition, where: string): { codec: EventCodec; model: WireModel } {
   const sent = payload === undefined || (isSchema(payload) && isVoid(payload)) ? undefined : compileValue(payload, where, 'payload')
   const answered = reply === undefined ? undefined : compileReply(reply, where)
   assertRecord(`${where}: errors`, errors)
@@ -145,6 +158,7 @@ function compileEvent({ payload, reply, errors, limits = {} }: EventDefinition, 
     codec: {
       payload: sent && maxBytes !== undefined ? limitBytes(sent.codec, maxBytes) : sent?.codec,
       perSecond,
+      delivery,
       reply: answered?.codec,
       errors: new Map(failures.map(([code, part]) => [code, part?.codec])),
     },
@@ -152,6 +166,7 @@ function compileEvent({ payload, reply, errors, limits = {} }: EventDefinition, 
       ...(sent && { payload: sent.model }),
       ...(answered && { reply: answered.model }),
       ...((perSecond ?? maxBytes) !== undefined && { limits: { ...(perSecond !== undefined && { perSecond }), ...(maxBytes !== undefined && { maxBytes }) } }),
+      ...(delivery !== 'live' && { delivery }),
       ...(failures.length > 0 && { errors: Object.fromEntries(failures.map(([code, part]): [string, WireModel] => [code, part?.model ?? null]).sort(byName)) }),
     },
   }

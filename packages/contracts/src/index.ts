@@ -33,7 +33,9 @@ export type {
   ClientToServerEvents,
   ContractOf,
   DeclaredError,
+  DurableEvent,
   ErrorsOf,
+  IsDurable,
   PayloadArguments,
   PayloadOf,
   PresenceMeta,
@@ -53,11 +55,15 @@ export type {
 export { OTHER, type OtherText, openEnum, openUnion } from './open.js'
 export type { Schema, WireModel } from './schema.js'
 export type {
+  CaughtUpNotice,
+  DeliveryMeta,
   DisconnectNotice,
   ErrorNotice,
+  GapNotice,
   JoinAnswer,
   MembersNotice,
   OutdatedNotice,
+  Position,
   PresenceNotice,
   PresentDevice,
   RoomAddress,

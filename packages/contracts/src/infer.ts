@@ -47,7 +47,14 @@ export type PayloadArguments<Payload, Options> = [Payload] extends [undefined]
     ? [payload?: Payload, options?: Options]
     : [payload: Payload, options?: Options]
 
+/** Whether an event is stored before it is sent. */
+export type IsDurable<E> = E extends { delivery: 'durable' } ? true : false
+
 export type ServerEvent<C extends Contract> = keyof C['serverToClient'] & string
+/** The names of the server's events that are stored before they are sent. */
+export type DurableEvent<C extends Contract> = {
+  [K in ServerEvent<C>]: C['serverToClient'][K] extends { delivery: 'durable' } ? K : never
+}[ServerEvent<C>]
 export type ClientEvent<C extends Contract> = keyof C['clientToServer'] & string
 export type RoomKind<C extends Contract> = keyof C['rooms'] & string
 export type RoomId<C extends Contract, K extends RoomKind<C>, V extends Side = 'domain'> = ValueOf<C['rooms'][K], V>

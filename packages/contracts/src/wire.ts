@@ -1,4 +1,5 @@
 import { type Issue, RealtimeError } from './errors.js'
+import type { Position } from './session.js'
 
 export * from './errors.js'
 export * from './session.js'
@@ -24,7 +25,8 @@ export interface Handshake {
   readonly contract?: { readonly name: string; readonly version: string; readonly fingerprint: string }
   readonly device?: string
   readonly features?: readonly string[]
-  readonly since?: unknown
+  /** Where the device is, by log: `user:ada`, or `group:7` for a room. */
+  readonly since?: Readonly<Record<string, Position>>
 }
 
 /** What may come as second argument of an event, between two peers of the SDK. */
@@ -120,7 +122,7 @@ export function parseHandshake(value: unknown): Handshake | undefined {
     ...(contract !== undefined && { contract: parseContractFacts(contract) }),
     ...(device !== undefined && { device: parseDevice(device) }),
     ...(features !== undefined && { features: parseFeatures(features) }),
-    ...(since !== undefined && { since }),
+    ...(since !== undefined && { since: parseSince(since) }),
   }
 }
 
@@ -144,6 +146,33 @@ function parseFeatures(value: unknown): string[] {
     throw invalidHandshake(['features'], `expected at most ${FEATURES_MAX} strings of at most ${TEXT_MAX} characters`)
   }
   return value
+}
+
+// What a connection may join at most, by default, and the user's own log.
+const POSITIONS_MAX = 257
+const LOG_NAME_MAX = 512
+
+/** Of too many positions those at the end are passed over: their rooms begin anew. */
+function parseSince(value: unknown): Record<string, Position> {
+  if (!isObject(value)) throw invalidHandshake(['since'], 'expected positions, by the name of their log')
+  const positions = Object.entries(value).slice(0, POSITIONS_MAX)
+  return Object.fromEntries(
+    positions.map(([log, at]) => {
+      const position = log.length <= LOG_NAME_MAX ? toPosition(at) : undefined
+      if (position === undefined) throw invalidHandshake(['since'], 'expected { epoch, sequence, atMs } for each log')
+      return [log, position]
+    }),
+  )
+}
+
+/** A position that came from the other side; `undefined` for what is none. */
+export function toPosition(value: unknown): Position | undefined {
+  const { epoch, sequence, atMs } = isObject(value) ? value : {}
+  return isShortText(epoch) && isCount(sequence) && isCount(atMs) ? { epoch, sequence, atMs } : undefined
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
 function isShortText(value: unknown): value is string {

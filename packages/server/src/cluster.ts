@@ -1,5 +1,7 @@
 import type { Namespace } from 'socket.io'
+import type { LogStore } from './log.js'
 import type { PresenceStore } from './presence.js'
+import type { Retention } from './retention.js'
 import type { RevocationStore } from './revocation.js'
 
 /** Whom something is for: those in any of the rooms, or everybody where none is given, but for those in `except`. */
@@ -12,6 +14,8 @@ export interface ClusterContext {
   readonly namespace: string
   /** How long a user stays online after the last connection has gone, in milliseconds. */
   readonly graceMs: number
+  /** How long durable events are kept. */
+  readonly retention: Retention
   /** Told of what could not be done, at most about once a second. */
   readonly report: (error: Error) => void
 }
@@ -29,8 +33,9 @@ export interface ClusterLink {
   /** Whether the nodes can be reached, as far as is known. */
   readonly isUp: boolean
   readonly presence: PresenceStore
+  readonly logs: LogStore
   /** Does not wait; what fails is reported. */
-  emit(audience: Audience, event: string, args: readonly unknown[]): void
+  emit(audience: Audience, event: string, args: readonly unknown[], isVolatile: boolean): void
   /**
    * Has every other node with connections of the audience do something, and resolves once they have, or the time is over.
    * @param tell hears what they tell of it. @throws RealtimeError `UNAVAILABLE` where they could not be told.
@@ -45,7 +50,7 @@ export type Perform = (audience: Audience, task: unknown, tell: (answer: unknown
 /** One process of several. */
 export interface ClusterNode extends Omit<ClusterLink, 'emit'> {
   /** Sends an event to those of the audience that other nodes have. Does not wait; what fails is reported. @param json the event's name and its arguments, as a list. */
-  forward(audience: Audience, json: string): void
+  forward(audience: Audience, json: string, isVolatile: boolean): void
   /** Called with `new`, once for each namespace. */
   readonly adapter: (namespace: Namespace) => Namespace['adapter']
   readonly revocations: RevocationStore

@@ -1,11 +1,10 @@
 import type { Namespace, Socket } from 'socket.io'
 import type { Audience } from './cluster.js'
 import { type Frame, sendShort, toFrame } from './shortcut.js'
+import { isBehind } from './transport.js'
 
 /** An event as it goes over the wire, made once for all who get it. */
 export interface EncodedEvent {
-  readonly event: string
-  readonly args: readonly unknown[]
   /** The name and the arguments, as one list. */
   readonly json: string
   /** As Socket.IO writes it. */
@@ -13,12 +12,16 @@ export interface EncodedEvent {
 }
 
 export function encodeEvent({ name }: Namespace, event: string, args: readonly unknown[]): EncodedEvent {
-  const json = JSON.stringify([event, ...args])
-  return { event, args, json, packet: `2${name === '/' ? '' : `${name},`}${json}` }
+  return toEncoded(name, JSON.stringify([event, ...args]))
+}
+
+/** @param json the name and the arguments, as one list. */
+export function toEncoded(namespace: string, json: string): EncodedEvent {
+  return { json, packet: `2${namespace === '/' ? '' : `${namespace},`}${json}` }
 }
 
 /** Sends an event to those of the audience that are connected to this process, to each once. */
-export function sendLocally(namespace: Namespace, { rooms, except }: Audience, encoded: EncodedEvent): void {
+export function sendLocally(namespace: Namespace, { rooms, except }: Audience, encoded: EncodedEvent, isVolatile = false): void {
   const { adapter, sockets } = namespace
   const ids = rooms.length === 0 ? adapter.sids.keys() : rooms.length === 1 ? adapter.rooms.get(rooms[0] as string) : idsIn(namespace, rooms)
   if (ids === undefined) return // nobody of them is here
@@ -26,7 +29,8 @@ export function sendLocally(namespace: Namespace, { rooms, except }: Audience, e
   const frame = toFrame(encoded.packet)
   for (const id of ids) {
     const socket = sockets.get(id) // one on its way in is in rooms, and not yet here
-    if (socket !== undefined && excluded?.has(id) !== true) send(socket, encoded, frame)
+    if (socket === undefined || excluded?.has(id) === true || (isVolatile && isBehind(socket.conn))) continue
+    send(socket, encoded, frame)
   }
 }
 
@@ -34,7 +38,7 @@ function idsIn({ adapter }: Namespace, rooms: readonly string[]): Set<string> {
   return new Set(rooms.flatMap((room) => [...(adapter.rooms.get(room) ?? [])]))
 }
 
-function send(socket: Socket, { event, args, packet }: EncodedEvent, frame: Frame): void {
-  if (socket.listenersAnyOutgoing().length > 0) socket.emit(event, ...args)
+export function send(socket: Socket, { json, packet }: EncodedEvent, frame: Frame = toFrame(packet)): void {
+  if (socket.listenersAnyOutgoing().length > 0) socket.emit(...(JSON.parse(json) as [event: string, ...args: unknown[]]))
   else if (!sendShort(socket, frame)) socket.conn.write(packet)
 }

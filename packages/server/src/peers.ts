@@ -3,6 +3,7 @@ import type { Namespace } from 'socket.io'
 import type { Audience, ClusterNode } from './cluster.js'
 import { type Connection, type Connections, REPLACED, REVOKED } from './connection.js'
 import type { BaseUser } from './identity.js'
+import type { Feeds } from './feeds.js'
 import { encodeEvent, sendLocally } from './local.js'
 import { isOversized } from './parser.js'
 import type { PresenceStore } from './presence.js'
@@ -37,16 +38,17 @@ export class Peers<User extends BaseUser> {
     private readonly namespace: Namespace,
     private readonly connections: Connections<User>,
     private readonly presence: PresenceStore,
+    private readonly feeds: Feeds<User>,
     private readonly node: ClusterNode | undefined,
     private readonly report: (error: unknown) => void,
   ) {
     node?.start((audience, task, tell) => this.#perform(audience, task as Task, tell).catch(report)) // only nodes ask
   }
 
-  emit(audience: Audience, event: string, args: readonly unknown[]): void {
+  emit(audience: Audience, event: string, args: readonly unknown[], isVolatile: boolean): void {
     const encoded = encodeEvent(this.namespace, event, args)
-    sendLocally(this.namespace, audience, encoded)
-    this.node?.forward(audience, encoded.json)
+    sendLocally(this.namespace, audience, encoded, isVolatile)
+    this.node?.forward(audience, encoded.json, isVolatile)
   }
 
   /** Asks every device of the audience. */
@@ -144,6 +146,7 @@ export class Peers<User extends BaseUser> {
       this.presence.exit(room, connection.present)
     } else {
       await connection.socket.join(room)
+      await this.feeds.enter(connection, room)
       if (connection.isPresent) this.presence.enter(room, connection.present) // else it enters when it is
     }
     await this.presence.settled(connection.present)

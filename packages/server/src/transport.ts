@@ -1,4 +1,5 @@
 import type { Socket } from 'socket.io'
+import { Slot } from './slot.js'
 
 /** The Engine.IO connection beneath a socket: one client, over whichever transport. */
 export type Transport = Socket['conn']
@@ -22,6 +23,7 @@ const CEILING = 8
  */
 export function watchBuffer(transport: Transport, { bufferedBytes, bufferedPackets }: BufferLimits, exceeded: () => void): () => void {
   const buffer = { bytes: 0, packets: 0, patience: undefined as NodeJS.Timeout | undefined }
+  buffers.set(transport, buffer)
 
   function count({ data }: { data?: string | Buffer }): void {
     buffer.bytes += data?.length ?? 0
@@ -48,6 +50,33 @@ export function watchBuffer(transport: Transport, { bufferedBytes, bufferedPacke
   transport.on('packetCreate', count)
   transport.on('drain', empty)
   return stop
+}
+
+const buffers = new Slot<{ readonly bytes: number; readonly packets: number }>()
+
+// A client that has as much before it does not keep up; what it has to hear sooner or later is sent when it does.
+const BEHIND_BYTES = 256 * 1024
+const BEHIND_PACKETS = 1_000
+
+/** Whether so much waits for a client that what can be left out, or be sent later, should be. */
+export function isBehind(transport: Transport): boolean {
+  const { bytes = 0, packets = 0 } = buffers.get(transport) ?? {}
+  return bytes > BEHIND_BYTES || packets > BEHIND_PACKETS
+}
+
+/** Resolves once the transport has taken all there was, or is closed. */
+export function drained(transport: Transport): Promise<void> {
+  const { writeBuffer } = transport as unknown as { writeBuffer: unknown[] } // Engine.IO's own
+  if (writeBuffer.length === 0 || transport.readyState !== 'open') return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = (): void => {
+      transport.off('drain', done)
+      transport.off('close', done)
+      resolve()
+    }
+    transport.on('drain', done)
+    transport.on('close', done)
+  })
 }
 
 const CLOSED = 3 // of a WebSocket

@@ -21,6 +21,8 @@ export class RedisAdapter extends ClusterAdapter {
     namespace: Namespace,
     private readonly bus: RedisBus,
     private readonly channels: Channels,
+    /** Takes messages that it knows. */
+    private readonly take: (message: unknown) => boolean,
   ) {
     super(namespace)
     this.#questions = new Questions(bus, channels, this.uid)
@@ -44,8 +46,8 @@ export class RedisAdapter extends ClusterAdapter {
   }
 
   /** Sends an event to those of the audience that other nodes have. */
-  forward(audience: Audience, json: string): void {
-    this.#forwarding.forward(audience, json)
+  forward(audience: Audience, json: string, isVolatile: boolean): void {
+    this.#forwarding.forward(audience, json, isVolatile)
   }
 
   /** Does what other nodes ask for. */
@@ -110,14 +112,14 @@ export class RedisAdapter extends ClusterAdapter {
 
   #hear(raw: Buffer): void {
     const message = decode(raw)
-    if (this.#questions.receive(message, this.#perform)) return
+    if (this.take(message) || this.#questions.receive(message, this.#perform)) return
     if (!isEvents(message)) {
       this.onMessage(message as ClusterMessage) // only nodes publish here
       return
     }
     const { uid, rooms, events } = message
     if (uid === this.uid) return
-    for (const [except, [event, ...args]] of events) sendLocally(this.nsp, { rooms, except }, encodeEvent(this.nsp, event, args))
+    for (const [except, [event, ...args], isVolatile] of events) sendLocally(this.nsp, { rooms, except }, encodeEvent(this.nsp, event, args), isVolatile === 1)
   }
 }
 

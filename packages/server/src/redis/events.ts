@@ -5,12 +5,12 @@ import { type Channels, isUserRoom, toParts } from './message.js'
 /** Beyond the message types of Socket.IO's cluster adapter, and those of questions. */
 const EVENTS = 102
 
-/** Events for those in any of the rooms, in their order, each with who is left out. */
+/** Events for those in any of the rooms, in their order, each with who is left out, and a 1 where it is volatile. */
 interface EventsMessage {
   readonly type: typeof EVENTS
   readonly uid: string
   readonly rooms: readonly string[]
-  readonly events: ReadonlyArray<readonly [except: readonly string[], data: readonly [event: string, ...args: unknown[]]]>
+  readonly events: ReadonlyArray<readonly [except: readonly string[], data: readonly [event: string, ...args: unknown[]], isVolatile?: 1]>
 }
 
 export const EMITTER_UID = 'emitter' // of no node: every node takes what it says
@@ -33,9 +33,9 @@ export class Forwarding {
   ) {}
 
   /** @param json the event's name and its arguments, as a list. */
-  forward({ rooms, except }: Audience, json: string): void {
+  forward({ rooms, except }: Audience, json: string, isVolatile: boolean): void {
     for (const part of toParts(rooms, except)) {
-      const event = `[${JSON.stringify(part.except)},${json}]`
+      const event = `[${JSON.stringify(part.except)},${json}${isVolatile ? ',1' : ''}]`
       if (part.channel !== undefined && isUserRoom(part.channel)) {
         this.#wait(part.channel, event)
       } else {
