@@ -49,10 +49,6 @@ export interface TestDevice {
   readonly client: RealtimeClient<DurableContract>
   readonly heard: number[]
   readonly said: Array<{ readonly event: string } & Record<string, unknown>>
-  /** Where it dials next. */
-  url: string
-  /** Ends the transport, as a network does. */
-  drop(): void
 }
 
 const RECONNECT = { reconnectDelayMs: 10, maxReconnectDelayMs: 50 }
@@ -66,7 +62,7 @@ export function createDevice(userId: string, url: string, options: Partial<Realt
   client.on('$gap', (gap) => said.push({ event: '$gap', ...gap }))
   client.on('$caughtUp', (notice) => said.push({ event: '$caughtUp', ...notice }))
   client.on('error', () => {})
-  return { client, heard, said, url, drop: () => {} }
+  return { client, heard, said }
 }
 
 export async function connectDevice(userId: string, url: string, options?: Partial<RealtimeClientOptions>): Promise<TestDevice> {

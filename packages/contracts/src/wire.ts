@@ -152,15 +152,13 @@ function parseFeatures(value: unknown): string[] {
 const POSITIONS_MAX = 257
 const LOG_NAME_MAX = 512
 
-/** Of too many positions those at the end are passed over: their rooms begin anew. */
+/** What is no position is passed over, and so are those at the end where there are too many: their logs begin anew, which is said. */
 function parseSince(value: unknown): Record<string, Position> {
-  if (!isObject(value)) throw invalidHandshake(['since'], 'expected positions, by the name of their log')
-  const positions = Object.entries(value).slice(0, POSITIONS_MAX)
+  const positions = isObject(value) ? Object.entries(value).slice(0, POSITIONS_MAX) : []
   return Object.fromEntries(
-    positions.map(([log, at]) => {
+    positions.flatMap(([log, at]) => {
       const position = log.length <= LOG_NAME_MAX ? toPosition(at) : undefined
-      if (position === undefined) throw invalidHandshake(['since'], 'expected { epoch, sequence, atMs } for each log')
-      return [log, position]
+      return position === undefined ? [] : [[log, position]]
     }),
   )
 }

@@ -132,8 +132,7 @@ export class MemoryLogStore implements LogStore {
 
   async read(name: string, from: number, size: PageSize): Promise<LogPage> {
     const { head, removed, records } = this.#open(name)
-    const start = records.findIndex(({ sequence }) => sequence >= from)
-    return { head, removed, records: start < 0 ? [] : records.slice(start, start + size.messages) }
+    return { head, removed, records: toPage(records, from, size) }
   }
 
   async trim(name: string, through: number): Promise<void> {
@@ -185,6 +184,18 @@ export class MemoryLogStore implements LogStore {
       if (nowMs - log.usedMs > this.retention.emptyLogMs) this.#logs.delete(name)
     }
   }
+}
+
+function toPage(records: readonly LogRecord[], from: number, { messages, bytes }: PageSize): LogRecord[] {
+  const start = records.findIndex(({ sequence }) => sequence >= from)
+  const page: LogRecord[] = []
+  let left = bytes
+  for (const record of start < 0 ? [] : records.slice(start, start + messages)) {
+    page.push(record)
+    left -= record.entry.json.length
+    if (left <= 0) break
+  }
+  return page
 }
 
 function createLog(): MemoryLog {

@@ -4,7 +4,8 @@ import { type EncodedEvent, send, toEncoded } from './local.js'
 import type { Appended, LogEntry, LogPage, LogRecord, LogStore, PageSize } from './log.js'
 import { drained, isBehind } from './transport.js'
 
-const PAGE: PageSize = { messages: 200, bytes: 256 * 1024 }
+// A fraction of what ends a connection that does not read.
+const PAGE: PageSize = { messages: 200, bytes: 128 * 1024 }
 // A number that the entry before may have had: when that was stored is not known.
 const UNKNOWN_MS = 0
 

@@ -22,7 +22,12 @@ const CEILING = 8
  * @returns a function that ends the watching.
  */
 export function watchBuffer(transport: Transport, { bufferedBytes, bufferedPackets }: BufferLimits, exceeded: () => void): () => void {
-  const buffer = { bytes: 0, packets: 0, patience: undefined as NodeJS.Timeout | undefined }
+  const buffer = {
+    bytes: 0,
+    packets: 0,
+    behindBytes: Math.min(BEHIND_BYTES, bufferedBytes / BEHIND_PART),
+    patience: undefined as NodeJS.Timeout | undefined,
+  }
   buffers.set(transport, buffer)
 
   function count({ data }: { data?: string | Buffer }): void {
@@ -52,16 +57,17 @@ export function watchBuffer(transport: Transport, { bufferedBytes, bufferedPacke
   return stop
 }
 
-const buffers = new Slot<{ readonly bytes: number; readonly packets: number }>()
+const buffers = new Slot<{ readonly bytes: number; readonly packets: number; readonly behindBytes: number }>()
 
 // A client that has as much before it does not keep up; what it has to hear sooner or later is sent when it does.
 const BEHIND_BYTES = 256 * 1024
+const BEHIND_PART = 4 // of what ends the connection
 const BEHIND_PACKETS = 1_000
 
 /** Whether so much waits for a client that what can be left out, or be sent later, should be. */
 export function isBehind(transport: Transport): boolean {
-  const { bytes = 0, packets = 0 } = buffers.get(transport) ?? {}
-  return bytes > BEHIND_BYTES || packets > BEHIND_PACKETS
+  const buffer = buffers.get(transport)
+  return buffer !== undefined && (buffer.bytes > buffer.behindBytes || buffer.packets > BEHIND_PACKETS)
 }
 
 /** Resolves once the transport has taken all there was, or is closed. */
