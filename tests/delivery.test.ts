@@ -41,15 +41,13 @@ describe.each([
     const device = await connectDevice('ada', home.url)
     await home.realtime.toUser('ada').emit('told', { n: 0 })
     await until(() => device.heard.length === 1)
-    const position = device.client.deviceId
+    const { deviceId } = device.client
     device.client.close()
     await until(async () => !(await home.realtime.presence.isOnline('ada')))
     for (const n of range(1, 500)) await home.realtime.toUser('ada').emit('told', { n })
 
-    let stored: string | undefined
-    const store = { get: () => stored, set: (text: string) => void (stored = text) }
-    const returned = createDevice('ada', away.url, { deviceId: position, positions: store })
-    stored = JSON.stringify({ 'user:ada': await firstPosition(home) })
+    const positions = storeOf({ 'user:ada': await firstPosition(home) })
+    const returned = createDevice('ada', away.url, { deviceId, positions })
     const connecting = returned.client.connect()
     const later = home.realtime.toUser('ada').emit('told', { n: 501 })
     await Promise.all([connecting, later])
@@ -59,7 +57,7 @@ describe.each([
     await until(() => returned.said.length === 1)
     expect(returned.said).toMatchObject([{ event: '$caughtUp', resumed: true }])
     // What the listeners have finished is what it goes on from.
-    await until(() => Object(JSON.parse(stored ?? '{}')['user:ada']).sequence === 502)
+    await until(() => JSON.parse(positions.get())['user:ada'].sequence === 502)
   })
 
   test('a device that was cut off goes on where it was, while another one of the user misses nothing', async () => {
@@ -117,7 +115,9 @@ describe.each([
     let fetched: (() => void) | undefined
     const order: string[] = []
     device.client.on('$gap', async () => {
-      await new Promise<void>((resolve) => (fetched = resolve))
+      await new Promise<void>((resolve) => {
+        fetched = resolve
+      })
       order.push('fetched')
     })
     device.client.on('told', ({ n }) => order.push(`told ${n}`))
@@ -138,7 +138,10 @@ describe.each([
   test('a position moves on when its listener has finished, and those after it wait for that', async () => {
     const [home] = await start()
     let stored = ''
-    const device = await connectDevice('ada', home.url, { positions: { get: () => '', set: (text) => void (stored = text) } })
+    const set = (text: string): void => {
+      stored = text
+    }
+    const device = await connectDevice('ada', home.url, { positions: { get: () => '', set } })
     const finish: Array<() => void> = []
     device.client.on('told', () => new Promise<void>((resolve) => finish.push(resolve)))
     for (const n of range(1, 3)) await home.realtime.toUser('ada').emit('told', { n })
@@ -173,9 +176,7 @@ describe.each([
   test('the same key is stored once and has one receipt, also at once and on another node; with another payload it is a conflict', async () => {
     const [home, away] = await start()
     const device = await connectDevice('ada', home.url)
-    const receipts = await Promise.all(
-      range(1, 10).map((index) => (index % 2 ? home : away).realtime.toUser('ada').emit('told', { n: 7 }, { key: 'order-7' })),
-    )
+    const receipts = await Promise.all(range(1, 10).map((index) => (index % 2 ? home : away).realtime.toUser('ada').emit('told', { n: 7 }, { key: 'order-7' })))
     expect(new Set(receipts.map(({ sequence }) => sequence)).size).toBe(1)
     expect(await rejection(away.realtime.toUser('ada').emit('told', { n: 8 }, { key: 'order-7' }))).toMatchObject({ code: 'CONFLICT', event: 'told' })
     await home.realtime.toUser('ada').emit('told', { n: 9 })
@@ -268,7 +269,11 @@ describe.each([
     const [home, away] = await start()
     const ada = await connectDevice('ada', home.url)
     let finish: (() => void) | undefined
-    const off = ada.client.on('told', () => new Promise<void>((resolve) => (finish = resolve)))
+    const listener = (): Promise<void> =>
+      new Promise((resolve) => {
+        finish = resolve
+      })
+    const off = ada.client.on('told', listener)
     const receipt = await away.realtime.toUser('ada').emit('told', { n: 1 }, { confirm: true })
     await until(() => finish !== undefined)
     expect(await away.realtime.inbox('ada').confirmed(receipt)).toBe(false)
@@ -297,7 +302,12 @@ describe.each([
 
 function storeOf(positions: object) {
   let text = JSON.stringify(positions)
-  return { get: () => text, set: (next: string) => void (text = next) }
+  return {
+    get: () => text,
+    set: (next: string) => {
+      text = next
+    },
+  }
 }
 
 /** The place behind the first event of the user's log. */

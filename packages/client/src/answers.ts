@@ -37,7 +37,8 @@ export function createAnswers(border: EventBorder, { tell, broken }: Listeners, 
       const respond = typeof args.at(-1) === 'function' ? (args.pop() as (reply: Reply) => void) : undefined
       try {
         const payload = border.decodePayload(event, args[0])
-        if (args[1]) take(args[1] as DeliveryMeta, () => tell(event, payload)) // only the server of the SDK sends it
+        if (args[1])
+          take(args[1] as DeliveryMeta, () => tell(event, payload)) // only the server of the SDK sends it
         else void tell(event, payload)
         if (respond) {
           answer(event, payload)

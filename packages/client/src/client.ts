@@ -18,8 +18,8 @@ import type {
   SideOf,
 } from '@org/realtime-contracts'
 import {
-  CONTROL,
   type CaughtUpNotice,
+  CONTROL,
   type ContractMismatch,
   checkTimeout,
   type DeliveryMeta,

@@ -167,7 +167,10 @@ export function createConnection(
       const [fresh, positions] = await Promise.all([token(), since()])
       if (mine !== dial) return
       notice = {}
-      socket.auth = { ...(fresh && { token: fresh }), realtime: { protocol: PROTOCOL_VERSION, contract: { name, version, fingerprint }, device: deviceId, features: ['meta'], since: positions } }
+      socket.auth = {
+        ...(fresh && { token: fresh }),
+        realtime: { protocol: PROTOCOL_VERSION, contract: { name, version, fingerprint }, device: deviceId, features: ['meta'], since: positions },
+      }
       socket.connect()
     } catch (error) {
       if (mine === dial) failed(error as RealtimeError) // token() throws nothing else

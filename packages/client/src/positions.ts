@@ -86,7 +86,8 @@ export function createPositions(store: PositionStore | undefined, connection: ()
     take({ room, confirm, epoch, sequence, atMs }: DeliveryMeta, tell: () => Promise<number>): void {
       const name = nameOf(room)
       const log = logs.get(name)
-      if (!log) void tell() // it has left the room
+      if (!log)
+        void tell() // it has left the room
       else if (epoch !== log.last.epoch || sequence > log.last.sequence)
         move(name, log, { epoch, sequence, atMs }, log.held ? log.held.then(tell) : tell(), confirm)
     },

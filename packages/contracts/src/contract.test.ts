@@ -336,7 +336,7 @@ describe("the organisation's contract", () => {
       if (shape.type === 'object') for (const [key, field] of Object.entries(shape.shape)) visit(field, `${path}.${key}`)
       if (shape.type === 'array') visit(shape.element, `${path}[]`)
     }
-    for (const [name, payload] of Object.entries(orgContract.serverToClient)) visit(payload, name)
+    for (const [name, entry] of Object.entries(orgContract.serverToClient)) visit('payload' in entry ? entry.payload : entry, name)
     const { payload, reply, errors } = orgContract.clientToServer['notification:mark_read']
     for (const schema of [payload, reply, errors.NOT_FOUND]) visit(schema, 'notification:mark_read')
     expect(undescribed).toEqual([])

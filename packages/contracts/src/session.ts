@@ -114,7 +114,15 @@ export interface SessionEvents {
 }
 
 /** Events that the SDK itself sends to the server; each is answered. */
-export const CONTROL = { join: '$join', leave: '$leave', authenticate: '$authenticate', watch: '$watch', unwatch: '$unwatch', set: '$set', ack: '$ack' } as const
+export const CONTROL = {
+  join: '$join',
+  leave: '$leave',
+  authenticate: '$authenticate',
+  watch: '$watch',
+  unwatch: '$unwatch',
+  set: '$set',
+  ack: '$ack',
+} as const
 
 export interface RoomAddress {
   readonly kind: string

@@ -1,5 +1,15 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { findNonJson, type Handshake, isObject, MAX_DEPTH, type Position, parseHandshake, RealtimeError, type SessionFacts, toWireError } from '@org/realtime-contracts/wire'
+import {
+  findNonJson,
+  type Handshake,
+  isObject,
+  MAX_DEPTH,
+  type Position,
+  parseHandshake,
+  RealtimeError,
+  type SessionFacts,
+  toWireError,
+} from '@org/realtime-contracts/wire'
 import type { ExtendedError, Socket } from 'socket.io'
 import type { Compatibility } from './compatibility.js'
 import { Connection, type Connections, REVOKED } from './connection.js'

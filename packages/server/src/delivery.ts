@@ -21,8 +21,11 @@ import type { LogEntry, LogStore } from './log.js'
 import type { DeviceOutcome } from './peers.js'
 import { deviceRoom, type RoomNames, userRoom } from './rooms.js'
 
-/** Reserved for what a later version can say about one emit. */
-export type EmitOptions = Readonly<Record<never, never>>
+/** Reserved for what a later version can say about one emit. What is not stored has no key, and nobody confirms it. */
+export interface EmitOptions {
+  readonly key?: never
+  readonly confirm?: never
+}
 
 /** What can be said about one emit of a durable event. */
 export interface DurableEmitOptions {
