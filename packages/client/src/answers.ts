@@ -1,11 +1,11 @@
 import type { EventBorder } from '@org/realtime-contracts'
-import { RealtimeError, type Reply, toWireError } from '@org/realtime-contracts/wire'
+import { type DeliveryMeta, RealtimeError, type Reply, toWireError } from '@org/realtime-contracts/wire'
 import type { Listeners } from './listeners.js'
 
 type Handler = (payload: unknown, context: { fail(code: string, data?: unknown): RealtimeError }) => unknown
 
 /** What comes from the server: told to listeners, and answered where it is a request. */
-export function createAnswers(border: EventBorder, { tell, broken }: Listeners) {
+export function createAnswers(border: EventBorder, { tell, broken }: Listeners, take: (meta: DeliveryMeta, tell: () => Promise<number>) => void) {
   const handlers = new Map<string, Handler>()
 
   /** Never rejects: whoever asked gets an answer. */
@@ -37,7 +37,9 @@ export function createAnswers(border: EventBorder, { tell, broken }: Listeners) 
       const respond = typeof args.at(-1) === 'function' ? (args.pop() as (reply: Reply) => void) : undefined
       try {
         const payload = border.decodePayload(event, args[0])
-        tell(event, payload)
+        if (args[1])
+          take(args[1] as DeliveryMeta, () => tell(event, payload)) // only the server of the SDK sends it
+        else void tell(event, payload)
         if (respond) {
           answer(event, payload)
             .then(respond)

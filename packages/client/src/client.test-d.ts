@@ -44,6 +44,13 @@ describe('a client of the contract', () => {
   test('hears what the SDK itself says, typed', () => {
     full.on('error', (error) => expectTypeOf(error).toEqualTypeOf<RealtimeError>())
     full.on('authenticated', (session) => expectTypeOf(session.role).toEqualTypeOf<string>())
+    full.on('$gap', ({ from, to, reason, room }) => {
+      expectTypeOf(from).toEqualTypeOf<number>()
+      expectTypeOf(to).toEqualTypeOf<number | undefined>()
+      expectTypeOf(reason).toEqualTypeOf<'trimmed' | 'expired' | 'emptied' | 'replaced' | 'ahead'>()
+      expectTypeOf(room?.kind).toEqualTypeOf<string | undefined>()
+    })
+    full.on('$caughtUp', ({ resumed }) => expectTypeOf(resumed).toEqualTypeOf<boolean>())
     full.on('$disconnect', ({ code, retryAfterMs }) => {
       expectTypeOf(code).toEqualTypeOf<string>()
       expectTypeOf(retryAfterMs).toEqualTypeOf<number | undefined>()

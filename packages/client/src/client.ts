@@ -18,12 +18,15 @@ import type {
   SideOf,
 } from '@org/realtime-contracts'
 import {
+  type CaughtUpNotice,
   CONTROL,
   type ContractMismatch,
   checkTimeout,
+  type DeliveryMeta,
   type DisconnectNotice,
   type ErrorNotice,
   fromWireError,
+  type GapNotice,
   type MembersNotice,
   type OutdatedNotice,
   type PresenceNotice,
@@ -35,8 +38,9 @@ import {
 import { createAnswers } from './answers.js'
 import { type ClientBorder, wireBorder } from './border.js'
 import { OUTBOX, type OutboxSeam, type RequestOptionsOf, repeat } from './commands.js'
-import { type ConnectionOptions, createConnection, onAbort, type Status } from './connection.js'
+import { type Connection, type ConnectionOptions, createConnection, onAbort, type Status } from './connection.js'
 import { addTo, createListeners, type Listener } from './listeners.js'
+import { createPositions } from './positions.js'
 import { createPresence, type PresenceWatch } from './presence.js'
 import { control, DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './requests.js'
 import { createRooms, type Room, type RoomWatch } from './rooms.js'
@@ -66,6 +70,13 @@ export interface ClientEvents<C extends Contract, V extends Side> {
   error: RealtimeError
   /** The server is about to close the connection, and says why. */
   $disconnect: DisconnectNotice
+  /**
+   * Durable events are lost to this device, or may be. Fetch what they would have changed: what comes after the gap waits until the promise
+   * that the listener returns has settled, so that nothing falls between.
+   */
+  $gap: GapNotice
+  /** All there was is here. Where it has not `resumed`, fetch the state now; what comes waits for that as for `$gap`. */
+  $caughtUp: CaughtUpNotice
   /** The server has a newer version of the contract: of this page there is a newer one, too. Told on every connection, and where it is refused for that. */
   $outdated: OutdatedNotice
 }
@@ -190,10 +201,12 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
   const listeners = createListeners()
   const { on, tell, callAll, latest } = listeners
   const state = createState(() => callAll(subscribers))
-  const connection = createConnection(options ?? {}, source, {
+  const positions = createPositions(options?.positions, () => connection)
+  const connection: Connection = createConnection(options ?? {}, source, {
     onAuthenticated(wire) {
       if (session?.userId !== wire.userId) latest.clear() // it was another user's
       adopt(wire)
+      positions.connected(wire.userId)
       rooms.connected(true)
       watchedRooms.connected(true)
       presence.connected()
@@ -213,9 +226,11 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
           rooms.change(payload as MembersNotice)
           watchedRooms.change(payload as MembersNotice)
         }
-      } else if (event[0] === '$') tell(event, payload)
+      } else if (event === '$gap' || event === '$caughtUp') positions.hold(payload as DeliveryMeta, () => tell(event, payload))
+      else if (event[0] === '$') tell(event, payload)
       else answers.receive(event, args)
     },
+    since: () => positions.since(),
     onError: (error) => tell('error', error),
     onStatus() {
       if (status() !== 'connected') {
@@ -229,10 +244,10 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     },
   })
   const { status, close, deviceId } = connection
-  const rooms = createRooms(connection, border, listeners, CONTROL.join, CONTROL.leave)
+  const rooms = createRooms(connection, border, listeners, CONTROL.join, CONTROL.leave, positions.forget)
   const watchedRooms = createRooms(connection, border, listeners, CONTROL.watch, CONTROL.unwatch)
   const presence = createPresence(connection, border, listeners)
-  const answers = createAnswers(border.serverToClient, listeners)
+  const answers = createAnswers(border.serverToClient, listeners, positions.take)
 
   function outdated(server: { readonly version: string } | undefined, urgent = false): void {
     const notice: OutdatedNotice = { urgent, clientVersion: source.version, serverVersion: String(server?.version) }

@@ -1,5 +1,6 @@
 import { checkTimeout, type DisconnectNotice, fromWireError, PROTOCOL_VERSION, RealtimeError, type SessionFacts } from '@org/realtime-contracts/wire'
 import { io, type Socket } from 'socket.io-client'
+import type { PositionStore } from './positions.js'
 import type { ClientTracing } from './tracing.js'
 
 /** `idle` before the first `connect()`; `refused` when the server said no for good; `closed` after `close()`. */
@@ -21,6 +22,8 @@ export interface ConnectionOptions {
   readonly withCredentials?: boolean
   /** The wait before the first new attempt, in milliseconds; doubled with each, and spread at random by a half. @default 1_000 */
   readonly reconnectDelayMs?: number
+  /** Where the places in durable events are kept, for a page that goes on from there when it is loaded again. @default in memory */
+  readonly positions?: PositionStore
   /** The longest wait between attempts, in milliseconds. @default 5_000 */
   readonly maxReconnectDelayMs?: number
   /** Carries the trace of what is sent to the server: `openTelemetry()` of `@org/realtime-client/opentelemetry`. @default none */
@@ -33,6 +36,8 @@ export interface ConnectionEvents {
   onAuthenticated(session: SessionFacts): void
   onEvent(event: string, args: unknown[]): void
   onStatus(): void
+  /** Where this device is in the durable events. */
+  since(): Promise<object>
   onError(error: RealtimeError): void
 }
 
@@ -63,9 +68,9 @@ export interface Connection {
 
 /** One connection: keeps dialling until the server refuses it for good, and shows one status of it all. */
 export function createConnection(
-  { url, getToken, deviceId = randomId(), reconnectDelayMs = 1_000, maxReconnectDelayMs = 5_000, tracing, ...engine }: ConnectionOptions,
+  { url, getToken, deviceId = randomId(), reconnectDelayMs = 1_000, maxReconnectDelayMs = 5_000, positions: _, tracing, ...engine }: ConnectionOptions,
   { name, version, fingerprint }: Facts,
-  { onAuthenticated, onEvent, onStatus, onError }: ConnectionEvents,
+  { onAuthenticated, onEvent, onStatus, onError, since }: ConnectionEvents,
 ): Connection {
   if (!url) {
     throw new TypeError('createRealtimeClient: url is required; a page of the server itself gives location.origin')
@@ -164,10 +169,13 @@ export function createConnection(
       failed(new RealtimeError('UNAVAILABLE'))
     })
     try {
-      const fresh = await token()
+      const [fresh, positions] = await Promise.all([token(), since()])
       if (mine !== dial) return
       notice = {}
-      socket.auth = { ...(fresh && { token: fresh }), realtime: { protocol: PROTOCOL_VERSION, contract: { name, version, fingerprint }, device: deviceId } }
+      socket.auth = {
+        ...(fresh && { token: fresh }),
+        realtime: { protocol: PROTOCOL_VERSION, contract: { name, version, fingerprint }, device: deviceId, features: ['meta'], since: positions },
+      }
       socket.connect()
     } catch (error) {
       if (mine === dial) failed(error as RealtimeError) // token() throws nothing else

@@ -30,15 +30,16 @@ export function createListeners() {
     return addTo(listeners, listener, once)
   }
 
-  function tell(event: string, payload: unknown): void {
+  /** @returns once all listeners have finished, how many there were. */
+  function tell(event: string, payload: unknown): Promise<number> {
     latest.set(event, payload)
-    callAll(byEvent.get(event), payload, event)
+    return callAll(byEvent.get(event), payload, event)
   }
 
-  function callAll(listeners: Set<Listener> = new Set(), payload?: unknown, event?: string): void {
-    for (const listener of [...listeners]) {
-      if (listeners.has(listener)) void guard(() => listener(payload), event)
-    }
+  async function callAll(listeners: Set<Listener> = new Set(), payload?: unknown, event?: string): Promise<number> {
+    const calls = [...listeners].map((listener) => listeners.has(listener) && guard(() => listener(payload), event))
+    await Promise.all(calls)
+    return calls.length
   }
 
   /** Calls what is the application's, at once. */

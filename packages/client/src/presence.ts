@@ -51,7 +51,7 @@ export function createPresence(connection: Connection, border: ClientBorder, { c
     if (userIds.length && connection.status() === 'connected') await control(connection, CONTROL.unwatch, { userIds })
   }
 
-  const told = (error: unknown): void => tell('error', error as RealtimeError) // control() throws nothing else
+  const told = (error: unknown): unknown => tell('error', error as RealtimeError) // control() throws nothing else
 
   return {
     change,

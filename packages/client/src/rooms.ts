@@ -45,7 +45,14 @@ interface JoinedRoom {
 const WORKERS = 16
 
 /** The rooms that a client is in, or watches: what it asks the server says which. */
-export function createRooms(connection: Connection, border: ClientBorder, { callAll, tell }: Listeners, enterEvent: string, exitEvent: string) {
+export function createRooms(
+  connection: Connection,
+  border: ClientBorder,
+  { callAll, tell }: Listeners,
+  enterEvent: string,
+  exitEvent: string,
+  left: (address: RoomAddress) => void = () => {},
+) {
   const rooms = new Map<string, JoinedRoom>()
   let queue: JoinedRoom[] = [] // to be joined again
 
@@ -58,6 +65,7 @@ export function createRooms(connection: Connection, border: ClientBorder, { call
   function forget(address: RoomAddress): void {
     const room = rooms.get(keyOf(address))
     rooms.delete(keyOf(address))
+    left(address)
     if (room) set(room, false)
   }
 
@@ -182,6 +190,6 @@ function apply(members: readonly string[], { joined = [], left = [] }: MembersNo
   return [...new Set([...members, ...joined])].filter((userId) => !left.includes(userId))
 }
 
-function keyOf({ kind, id }: RoomAddress): string {
+export function keyOf({ kind, id }: RoomAddress): string {
   return `${kind}:${id}`
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import type { Delivery } from './contract.js'
 import { type Issue, RealtimeError } from './errors.js'
 import type { Schema, SchemaFacts } from './schema.js'
 import type { SessionFacts } from './session.js'
@@ -23,6 +24,8 @@ export interface EventCodec {
   readonly perSecond: number | undefined
   /** Whether what is asked with one key happens once. */
   readonly idempotent: boolean
+  /** What becomes of it for who is not there. */
+  readonly delivery: Delivery
   /** `undefined` where the event is not answered. */
   readonly reply: ValueCodec | undefined
   /** The data of each declared error; `undefined` for one without data. */

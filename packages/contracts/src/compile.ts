@@ -1,5 +1,5 @@
 import { compileSchema, type EventCodec, limitBytes, NO_DATA, type ValueCodec } from './codec.js'
-import type { EventDefinition, EventEntry, EventLimits, EventMap, RoomMap, SessionSchema } from './contract.js'
+import type { Delivery, EventDefinition, EventEntry, EventLimits, EventMap, RoomMap, SessionSchema } from './contract.js'
 import { isBuiltInErrorCode } from './errors.js'
 import { isPlainObject, isSchema, isText, isVoid, readSchema, type Schema, toObjectSchema, typeOf, type WireModel } from './schema.js'
 
@@ -62,6 +62,7 @@ export function compileEvents(events: EventMap, where: string, sender: 'server' 
     const definition = toDefinition(name, entry, place)
     checkLimits(definition, place, sender)
     checkIdempotent(definition, place, sender)
+    checkDelivery(definition, place, sender)
     const { codec, model } = compileEvent(definition, place)
     compiled.codecs.set(name, codec)
     compiled.models[name] = model
@@ -83,16 +84,13 @@ function toDefinition(name: string, entry: EventEntry, where: string): EventDefi
     throw new TypeError(`${where}: expected a zod schema, or an object with ${EVENT_KEYS.join(', ')}`)
   }
   refuseUnknownKeys(entry, EVENT_KEYS, where)
-  refuseUnsupported(entry, where)
+  checkDeprecated(entry, where)
   return entry
 }
 
-function refuseUnsupported({ delivery, deprecated }: EventDefinition, where: string): void {
+function checkDeprecated({ deprecated }: EventDefinition, where: string): void {
   if (deprecated !== undefined && typeof deprecated !== 'string') {
     throw new TypeError(`${where}: deprecated is a text that says what to use instead`)
-  }
-  if (delivery !== undefined && delivery !== 'live') {
-    throw new TypeError(`${where}: delivery ${quote(delivery)} is not supported yet; only 'live' is`)
   }
 }
 
@@ -105,6 +103,21 @@ function checkIdempotent({ idempotent, reply }: EventDefinition, where: string, 
   }
   if (idempotent && reply === undefined) {
     throw new TypeError(`${where}: an idempotent event is answered, so that its sender knows when to stop; add reply, z.void() where it has no data`)
+  }
+}
+
+const DELIVERIES: readonly Delivery[] = ['volatile', 'live', 'durable']
+
+function checkDelivery({ delivery, reply }: EventDefinition, where: string, sender: 'server' | 'client'): void {
+  if (delivery === undefined) return
+  if (!DELIVERIES.includes(delivery)) {
+    throw new TypeError(`${where}: delivery is one of ${DELIVERIES.join(', ')}; got ${quote(delivery)}`)
+  }
+  if (sender === 'client') {
+    throw new TypeError(`${where}: delivery is said of what the server sends; a client asks again where its request was lost`)
+  }
+  if (delivery === 'durable' && reply !== undefined) {
+    throw new TypeError(`${where}: a durable event is not answered: who gets it later has nobody to answer to; leave out reply, or delivery`)
   }
 }
 
@@ -142,7 +155,10 @@ function compileValue(schema: unknown, where: string, path: string): Part {
   return { codec: compileSchema(schema, facts), model: facts.model }
 }
 
-function compileEvent({ payload, reply, errors, limits = {}, idempotent = false }: EventDefinition, where: string): { codec: EventCodec; model: WireModel } {
+function compileEvent(
+  { payload, reply, errors, limits = {}, delivery = 'live', idempotent = false }: EventDefinition,
+  where: string,
+): { codec: EventCodec; model: WireModel } {
   const sent = payload === undefined || (isSchema(payload) && isVoid(payload)) ? undefined : compileValue(payload, where, 'payload')
   const answered = reply === undefined ? undefined : compileReply(reply, where)
   assertRecord(`${where}: errors`, errors)
@@ -156,6 +172,7 @@ function compileEvent({ payload, reply, errors, limits = {}, idempotent = false 
       payload: sent && maxBytes !== undefined ? limitBytes(sent.codec, maxBytes) : sent?.codec,
       perSecond,
       idempotent,
+      delivery,
       reply: answered?.codec,
       errors: new Map(failures.map(([code, part]) => [code, part?.codec])),
     },
@@ -164,6 +181,7 @@ function compileEvent({ payload, reply, errors, limits = {}, idempotent = false 
       ...(answered && { reply: answered.model }),
       ...(idempotent && { idempotent }),
       ...((perSecond ?? maxBytes) !== undefined && { limits: { ...(perSecond !== undefined && { perSecond }), ...(maxBytes !== undefined && { maxBytes }) } }),
+      ...(delivery !== 'live' && { delivery }),
       ...(failures.length > 0 && { errors: Object.fromEntries(failures.map(([code, part]): [string, WireModel] => [code, part?.model ?? null]).sort(byName)) }),
     },
   }

@@ -72,10 +72,12 @@ describe('defineContract', () => {
     ['a rate of what the server sends', { serverToClient: { a: { limits: { perSecond: 1 } } } }, /a server's own affair/],
     ['a size that is no whole number', { clientToServer: { a: { payload: z.string(), limits: { maxBytes: 1.5 } } } }, /maxBytes must be a whole number/],
     ['a size of no payload', { clientToServer: { a: { limits: { maxBytes: 10 } } } }, /this event has none/],
-    ['durable delivery', { serverToClient: { a: { delivery: 'durable' } } }, /'?"?durable"?'? is not supported yet/],
     ['an idempotent event without an answer', { clientToServer: { a: { idempotent: true } } }, /an idempotent event is answered/],
     ['an idempotent event of the server', { serverToClient: { a: { reply: z.void(), idempotent: true } } }, /holds for what clients ask/],
     ['idempotent that is neither', { clientToServer: { a: { reply: z.void(), idempotent: 'yes' } } }, /idempotent is true or false/],
+    ['an unknown delivery', { serverToClient: { a: { delivery: 'eventual' } } }, /delivery is one of volatile, live, durable; got "eventual"/],
+    ['the delivery of what clients send', { clientToServer: { a: { delivery: 'live' } } }, /delivery is said of what the server sends/],
+    ['a durable event with a reply', { serverToClient: { a: { delivery: 'durable', reply: z.void() } } }, /a durable event is not answered/],
     ['a deprecation without words', { clientToServer: { a: { deprecated: true } } }, /deprecated is a text/],
     ['no name', { name: '' }, /needs a name/],
     ['a version that is none', { version: '1' }, /must be semantic/],
@@ -355,7 +357,7 @@ describe("the organisation's contract", () => {
       if (shape.type === 'object') for (const [key, field] of Object.entries(shape.shape)) visit(field, `${path}.${key}`)
       if (shape.type === 'array') visit(shape.element, `${path}[]`)
     }
-    for (const [name, payload] of Object.entries(orgContract.serverToClient)) visit(payload, name)
+    for (const [name, entry] of Object.entries(orgContract.serverToClient)) visit('payload' in entry ? entry.payload : entry, name)
     const { payload, reply, errors } = orgContract.clientToServer['notification:mark_read']
     for (const schema of [payload, reply, errors.NOT_FOUND]) visit(schema, 'notification:mark_read')
     expect(undescribed).toEqual([])

@@ -15,7 +15,12 @@ import {
 import { toFingerprint } from './fingerprint.js'
 import type { Schema, WireModel } from './schema.js'
 
-/** How an event is delivered. Only `'live'` (at most once, to who is connected) is supported so far. */
+/**
+ * How an event of the server is delivered.
+ * - `volatile`: to who is connected, and to nobody who does not read fast enough.
+ * - `live`: at most once, to who is connected.
+ * - `durable`: stored first; every device gets it, also one that comes back later, in order and each once, or is told of a gap.
+ */
 export type Delivery = 'volatile' | 'live' | 'durable'
 
 /** What one client may send of an event. */
@@ -38,7 +43,7 @@ export interface EventDefinition {
   readonly deprecated?: string
   /** How much of it there may be; more is answered `RATE_LIMITED`, larger ones `INVALID_PAYLOAD`. */
   readonly limits?: EventLimits
-  /** @default 'live' */
+  /** For events of the server. @default 'live' */
   readonly delivery?: Delivery
   /** Whether what is asked by it happens once, however often it is asked with the same key; for an event of clients that is answered. @default false */
   readonly idempotent?: boolean

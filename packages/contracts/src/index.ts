@@ -34,8 +34,10 @@ export type {
   ClientToServerEvents,
   ContractOf,
   DeclaredError,
+  DurableEvent,
   ErrorsOf,
   Idempotent,
+  IsDurable,
   PayloadArguments,
   PayloadOf,
   PresenceMeta,
@@ -55,11 +57,15 @@ export type {
 export { OTHER, type OtherText, openEnum, openUnion } from './open.js'
 export type { Schema, WireModel } from './schema.js'
 export type {
+  CaughtUpNotice,
+  DeliveryMeta,
   DisconnectNotice,
   ErrorNotice,
+  GapNotice,
   JoinAnswer,
   MembersNotice,
   OutdatedNotice,
+  Position,
   PresenceNotice,
   PresentDevice,
   RoomAddress,

@@ -47,8 +47,15 @@ export type PayloadArguments<Payload, Options> = [Payload] extends [undefined]
     ? [payload?: Payload, options?: Options]
     : [payload: Payload, options?: Options]
 
+/** Whether an event is stored before it is sent. */
+export type IsDurable<E> = E extends { delivery: 'durable' } ? true : false
+
 /** The names of the events that the server sends. */
 export type ServerEvent<C extends Contract> = keyof C['serverToClient'] & string
+/** The names of the server's events that are stored before they are sent. */
+export type DurableEvent<C extends Contract> = {
+  [K in ServerEvent<C>]: C['serverToClient'][K] extends { delivery: 'durable' } ? K : never
+}[ServerEvent<C>]
 /** The names of the events that clients send. */
 export type ClientEvent<C extends Contract> = keyof C['clientToServer'] & string
 /** The kinds of rooms. */

@@ -76,6 +76,50 @@ export interface PresenceNotice {
   readonly users: readonly UserPresence[]
 }
 
+/** A place in a log of durable events: behind one of them, or at its start. */
+export interface Position {
+  /** Names the log: another one where it was emptied and begun anew. */
+  readonly epoch: string
+  /** The number of the event, counted from 1 without holes. */
+  readonly sequence: number
+  /** When the event was stored, in milliseconds since 1970: tells it from one that had the number in a past which the store has lost. 0 where it is not known. */
+  readonly atMs: number
+}
+
+/** What comes with a durable event, for clients that announced `'meta'`. */
+export interface DeliveryMeta extends Position {
+  /** Whose log it is of; the user's own where it is left out. */
+  readonly room?: RoomAddress
+  /** Whether the server waits to hear that a device has taken it in. */
+  readonly confirm?: true
+}
+
+/** That events of a log are lost to this device, or may be; what comes next is behind them. */
+export interface GapNotice extends Position {
+  /** Of which room; of the user's own events where it is left out. */
+  readonly room?: RoomAddress
+  /** The number of the first event that is missing. */
+  readonly from: number
+  /** The number of the last one, where that is known. */
+  readonly to?: number
+  /**
+   * - `trimmed`: there were more than are kept.
+   * - `expired`: they were too old.
+   * - `emptied`: the log was erased, or its store has lost it.
+   * - `replaced`: it was, and another one has begun.
+   * - `ahead`: the store has lost the last of what this device knows.
+   */
+  readonly reason: 'trimmed' | 'expired' | 'emptied' | 'replaced' | 'ahead'
+}
+
+/** That all there is of a log has been sent, and what comes from now on comes as it is emitted. */
+export interface CaughtUpNotice extends Position {
+  /** Of which room; of the user's own events where it is left out. */
+  readonly room?: RoomAddress
+  /** Whether it went on from where this device was; else it begins now, and what was before is to be fetched. */
+  readonly resumed: boolean
+}
+
 /** Events that the SDK itself sends to clients, as Socket.IO's own map type. Reserved: no contract can declare them. */
 export interface SessionEvents {
   /** The first event of every connection. */
@@ -86,10 +130,20 @@ export interface SessionEvents {
   $disconnect: (notice: DisconnectNotice) => void
   /** Who came and went, in rooms or among watched users. */
   $presence: (notice: MembersNotice | PresenceNotice) => void
+  $gap: (notice: GapNotice) => void
+  $caughtUp: (notice: CaughtUpNotice) => void
 }
 
 /** Events that the SDK itself sends to the server; each is answered. */
-export const CONTROL = { join: '$join', leave: '$leave', authenticate: '$authenticate', watch: '$watch', unwatch: '$unwatch', set: '$set' } as const
+export const CONTROL = {
+  join: '$join',
+  leave: '$leave',
+  authenticate: '$authenticate',
+  watch: '$watch',
+  unwatch: '$unwatch',
+  set: '$set',
+  ack: '$ack',
+} as const
 
 /** Which room. */
 export interface RoomAddress {

@@ -1,4 +1,5 @@
 import { type Issue, RealtimeError } from './errors.js'
+import type { Position } from './session.js'
 
 export * from './errors.js'
 export { canonicalJson } from './fingerprint.js'
@@ -32,8 +33,8 @@ export interface Handshake {
   readonly device?: string
   /** What the client understands beyond version 1 of the protocol. */
   readonly features?: readonly string[]
-  /** What the client has seen last of durable events. */
-  readonly since?: unknown
+  /** Where the device is, by log: `user:ada`, or `group:7` for a room. */
+  readonly since?: Readonly<Record<string, Position>>
 }
 
 /** What may come as second argument of an event, between two peers of the SDK. */
@@ -135,7 +136,7 @@ export function parseHandshake(value: unknown): Handshake | undefined {
     ...(contract !== undefined && { contract: parseContractFacts(contract) }),
     ...(device !== undefined && { device: parseDevice(device) }),
     ...(features !== undefined && { features: parseFeatures(features) }),
-    ...(since !== undefined && { since }),
+    ...(since !== undefined && { since: parseSince(since) }),
   }
 }
 
@@ -164,6 +165,31 @@ function parseFeatures(value: unknown): string[] {
     throw invalidHandshake(['features'], `expected at most ${FEATURES_MAX} strings of at most ${TEXT_MAX} characters`)
   }
   return value
+}
+
+// What a connection may join at most, by default, and the user's own log.
+const POSITIONS_MAX = 257
+const LOG_NAME_MAX = 512
+
+/** What is no position is passed over, and so are those at the end where there are too many: their logs begin anew, which is said. */
+function parseSince(value: unknown): Record<string, Position> {
+  const positions = isObject(value) ? Object.entries(value).slice(0, POSITIONS_MAX) : []
+  return Object.fromEntries(
+    positions.flatMap(([log, at]) => {
+      const position = log.length <= LOG_NAME_MAX ? toPosition(at) : undefined
+      return position === undefined ? [] : [[log, position]]
+    }),
+  )
+}
+
+/** A position that came from the other side; `undefined` for what is none. */
+export function toPosition(value: unknown): Position | undefined {
+  const { epoch, sequence, atMs } = isObject(value) ? value : {}
+  return isShortText(epoch) && isCount(sequence) && isCount(atMs) ? { epoch, sequence, atMs } : undefined
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
 function isShortText(value: unknown): value is string {

@@ -1,9 +1,20 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { findNonJson, isObject, MAX_DEPTH, parseHandshake, RealtimeError, type SessionFacts, toWireError } from '@org/realtime-contracts/wire'
+import {
+  findNonJson,
+  type Handshake,
+  isObject,
+  MAX_DEPTH,
+  type Position,
+  parseHandshake,
+  RealtimeError,
+  type SessionFacts,
+  toWireError,
+} from '@org/realtime-contracts/wire'
 import type { ExtendedError, Socket } from 'socket.io'
 import type { Compatibility } from './compatibility.js'
 import { Connection, type Connections, REVOKED } from './connection.js'
 import type { Device, Report } from './context.js'
+import type { Feeds } from './feeds.js'
 import { type AuthenticationRequest, type Authenticator, type BaseUser, fault, identify, type Proof, refusal } from './identity.js'
 import { type Limits, Rate, rateLimited } from './limits.js'
 import type { PresenceStore } from './presence.js'
@@ -39,6 +50,7 @@ export class Admission<User extends BaseUser> {
     private readonly revocations: Revocations,
     private readonly connections: Connections<User>,
     private readonly presence: PresenceStore,
+    private readonly feeds: Feeds<User>,
     private readonly compatibility: Compatibility,
     private readonly sessionCodec: ValueCodec | undefined,
     private readonly limits: Limits,
@@ -125,6 +137,7 @@ export class Admission<User extends BaseUser> {
     refuseGone(socket)
     const device: Device = { id: handshake?.device ?? socket.id }
     const connection = new Connection(socket, device, proof, this.sessionCodec, this.limits, this.rates, compatible)
+    if (handshake?.features?.includes('meta') === true) connection.since = toOwn(handshake.since, proof)
     this.connections.expect(connection)
     const remove = (): void => {
       this.connections.remove(connection)
@@ -150,13 +163,15 @@ export class Admission<User extends BaseUser> {
     try {
       await socket.join([userRoom(user.userId), deviceRoom(device.id)])
       refuseOver(connection)
-      const { standing, replaces } = await this.presence.add(present)
+      const [{ standing, replaces }] = await Promise.all([this.presence.add(present), this.feeds.enter(connection, userRoom(user.userId))])
       connection.isPresent = true
       connection.replaces = replaces
       // What was said of a room meanwhile is newer than what was read.
-      const rooms = standing.filter((room) => !connection.moved?.has(room))
-      if (rooms.length > 0) await socket.join(rooms)
-      for (const room of socket.rooms) if (isContractRoom(room)) this.presence.enter(room, present)
+      const missing = standing.filter((room) => !connection.moved?.has(room))
+      if (missing.length > 0) await socket.join(missing)
+      const rooms = [...socket.rooms].filter(isContractRoom)
+      for (const room of rooms) this.presence.enter(room, present)
+      await Promise.all(rooms.map((room) => this.feeds.enter(connection, room)))
       if (socket.rooms.size > OWN_ROOMS) await this.presence.settled(present)
     } catch (cause) {
       throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'The server cannot let anybody in now', { cause })
@@ -194,6 +209,11 @@ export class Admission<User extends BaseUser> {
     }
     return error
   }
+}
+
+/** Positions of who was connected before on the same device are not this user's. */
+function toOwn(since: Handshake['since'] = {}, { user }: Proof<BaseUser>): Record<string, Position> {
+  return Object.hasOwn(since, `user:${user.userId}`) ? { ...since } : {}
 }
 
 /** @throws RealtimeError where it was closed on its way in, or has gone. */

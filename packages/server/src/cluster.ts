@@ -1,6 +1,8 @@
 import type { Namespace } from 'socket.io'
 import type { IdempotencyStore } from './idempotency.js'
+import type { LogStore } from './log.js'
 import type { PresenceStore } from './presence.js'
+import type { Retention } from './retention.js'
 import type { RevocationStore } from './revocation.js'
 
 /** Whom something is for: those in any of the rooms, or everybody where none is given, but for those in `except`. */
@@ -17,6 +19,8 @@ export interface ClusterContext {
   readonly namespace: string
   /** How long a user stays online after the last connection has gone, in milliseconds. */
   readonly graceMs: number
+  /** How long durable events are kept. */
+  readonly retention: Retention
   /** Told of what could not be done, at most about once a second. */
   readonly report: (error: Error) => void
   /** Told of each event of another node that this one has written; absent where nobody observes. */
@@ -37,8 +41,10 @@ export interface ClusterLink {
   readonly isUp: boolean
   /** Where it is kept who is connected, of all nodes. */
   readonly presence: PresenceStore
+  /** What is kept of durable events. */
+  readonly logs: LogStore
   /** Does not wait; what fails is reported. @param trace goes along with it. */
-  emit(audience: Audience, event: string, args: readonly unknown[], trace?: string): void
+  emit(audience: Audience, event: string, args: readonly unknown[], isVolatile: boolean, trace?: string): void
   /**
    * Has every other node with connections of the audience do something, and resolves once they have, or the time is over.
    * @param tell hears what they tell of it. @throws RealtimeError `UNAVAILABLE` where they could not be told.
@@ -54,7 +60,7 @@ export type Perform = (audience: Audience, task: unknown, tell: (answer: unknown
 /** One process of several. */
 export interface ClusterNode extends Omit<ClusterLink, 'emit'> {
   /** Sends an event to those of the audience that other nodes have. Does not wait; what fails is reported. @param json the event's name and its arguments, as a list. @param trace goes along with it. */
-  forward(audience: Audience, json: string, trace?: string): void
+  forward(audience: Audience, json: string, isVolatile: boolean, trace?: string): void
   /** Called with `new`, once for each namespace. */
   readonly adapter: (namespace: Namespace) => Namespace['adapter']
   /** Where it is kept who was revoked, for all nodes. */

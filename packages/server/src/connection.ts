@@ -1,5 +1,5 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { type DisconnectNotice, describeIssues, RealtimeError, type SessionFacts, type WireError } from '@org/realtime-contracts/wire'
+import { type DisconnectNotice, describeIssues, type Position, RealtimeError, type SessionFacts, type WireError } from '@org/realtime-contracts/wire'
 import type { Socket } from 'socket.io'
 import type { Compatible } from './compatibility.js'
 import type { Device, Sender } from './context.js'
@@ -42,6 +42,8 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   moved: Set<string> | undefined
   #ended: CloseReason | undefined
   readonly allowance: Allowance
+  /** Where the device is in logs of durable events, by log; `undefined` for a client that does not keep such places. */
+  since: Record<string, Position> | undefined
   /** It gets the answers it waits for, and no others. */
   isDraining = false
   /** As presence keeps it. */

@@ -4,8 +4,9 @@ import type { AddressInfo } from 'node:net'
 import type { ClientEvent, Contract, PresenceMeta, PresentDevice, RoomId, RoomKind } from '@org/realtime-contracts'
 import type { Server as SocketServer } from 'socket.io'
 import type { Handler, Middleware } from './context.js'
-import type { Target, UserTarget } from './delivery.js'
+import type { AllTarget, Receipt, Target, UserTarget } from './delivery.js'
 import type { BaseUser } from './identity.js'
+import type { Inbox } from './inbox.js'
 import type { PresenceReader } from './presence.js'
 import type { Revocation } from './revocation.js'
 
@@ -40,11 +41,13 @@ export interface RealtimeServer<C extends Contract, User extends BaseUser = Base
   /** All devices of one user. @throws TypeError where the id can be nobody's. */
   toUser(userId: string): UserTarget<C>
   /** All devices of several users; of nobody, where there are none. @throws TypeError where an id can be nobody's. */
-  toUsers(userIds: Iterable<string> & object): UserTarget<C>
+  toUsers(userIds: Iterable<string> & object): UserTarget<C, Receipt[]>
   /** Everybody in a room. @throws RealtimeError `INVALID_PAYLOAD` for what is no room. */
   toRoom<K extends RoomKind<C>>(kind: K, id: RoomId<C, K>): Target<C>
   /** Everybody who is connected. */
-  toAll(): Target<C>
+  toAll(): AllTarget<C>
+  /** The durable events that are kept for a user. @throws TypeError where the id can be nobody's. */
+  inbox(userId: string): Inbox<C>
   /** Ends the connections of a user, or of one device; stock clients stay away, too, until they are told to connect. */
   disconnectUser(userId: string, options?: { readonly reason?: string; readonly deviceId?: string }): Promise<void>
   /**

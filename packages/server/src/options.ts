@@ -8,6 +8,7 @@ import type { AuthenticateFunction, Authenticator, BaseUser } from './identity.j
 import { DEFAULT_LIMITS, type Limits, MAX_PAYLOAD_DEPTH } from './limits.js'
 import type { RealtimeObserver } from './observe.js'
 import type { CorsOptions } from './origin.js'
+import type { DurableOptions } from './retention.js'
 import type { RevocationStore } from './revocation.js'
 import type { RoomRule } from './rooms.js'
 import type { VisibleRule } from './watching.js'
@@ -41,6 +42,8 @@ export interface RealtimeServerOptions<C extends Contract, User extends BaseUser
   readonly handshakeTimeoutMs?: number
   /** What one client may cost. Only what is given differs from the default. */
   readonly limits?: Partial<Limits>
+  /** How long durable events are kept for devices that are away; the same on every node and emitter. */
+  readonly durable?: DurableOptions
   /** Where it is kept who was revoked. @default in memory: a restart forgets */
   readonly revocations?: RevocationStore
   /** How what idempotent events ask is remembered, so that it happens once. */
@@ -80,6 +83,7 @@ const OPTIONS: ReadonlyArray<keyof RealtimeServerOptions<Contract, BaseUser>> = 
   'pingTimeoutMs',
   'handshakeTimeoutMs',
   'limits',
+  'durable',
   'revocations',
   'idempotency',
   'cluster',

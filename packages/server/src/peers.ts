@@ -2,6 +2,7 @@ import { findNonJson, MAX_DEPTH } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Audience, ClusterNode } from './cluster.js'
 import { type Connection, type Connections, REPLACED, REVOKED } from './connection.js'
+import type { Feeds } from './feeds.js'
 import type { BaseUser } from './identity.js'
 import { encodeEvent, sendLocally } from './local.js'
 import type { Observation } from './observe.js'
@@ -38,6 +39,7 @@ export class Peers<User extends BaseUser> {
     private readonly namespace: Namespace,
     private readonly connections: Connections<User>,
     private readonly presence: PresenceStore,
+    private readonly feeds: Feeds<User>,
     private readonly node: ClusterNode | undefined,
     private readonly report: (error: unknown) => void,
     private readonly observation: Observation | undefined,
@@ -45,11 +47,11 @@ export class Peers<User extends BaseUser> {
     node?.start((audience, task, tell) => this.#perform(audience, task as Task, tell).catch(report)) // only nodes ask
   }
 
-  emit(audience: Audience, event: string, args: readonly unknown[]): void {
+  emit(audience: Audience, event: string, args: readonly unknown[], isVolatile: boolean): void {
     const encoded = encodeEvent(this.namespace, event, args)
-    const recipients = sendLocally(this.namespace, audience, encoded)
+    const recipients = sendLocally(this.namespace, audience, encoded, isVolatile)
     const trace = this.observation?.sent({ event, origin: 'local', isRequest: false, recipients, length: encoded.json.length })
-    this.node?.forward(audience, encoded.json, trace)
+    this.node?.forward(audience, encoded.json, isVolatile, trace)
   }
 
   /** Asks every device of the audience. */
@@ -157,6 +159,7 @@ export class Peers<User extends BaseUser> {
       this.presence.exit(room, connection.present)
     } else {
       await connection.socket.join(room)
+      await this.feeds.enter(connection, room)
       if (connection.isPresent) this.presence.enter(room, connection.present) // else it enters when it is
     }
     await this.presence.settled(connection.present)

@@ -1,8 +1,9 @@
 import type { ValueCodec } from '@org/realtime-contracts'
-import { CONTROL, isObject, type JoinAnswer, type MembersNotice, RealtimeError } from '@org/realtime-contracts/wire'
+import { CONTROL, isObject, type JoinAnswer, type MembersNotice, RealtimeError, type RoomAddress } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Connection, Connections } from './connection.js'
 import type { Device, Report } from './context.js'
+import type { Feeds } from './feeds.js'
 import { type BaseUser, isUserId } from './identity.js'
 import { rateLimited } from './limits.js'
 import type { MemberChange, PresenceStore } from './presence.js'
@@ -122,6 +123,12 @@ function parseRoomName(name: string): { kind: string; wireId: string } | undefin
   }
 }
 
+/** The kind and the id, as it goes over the wire, of a room of a contract. */
+export function toAddress(name: string): RoomAddress | undefined {
+  const room = parseRoomName(name)
+  return room && { kind: room.kind, id: room.wireId }
+}
+
 /** Whether it is a room of a contract, such as those whose members are known. */
 export function isContractRoom(name: string): boolean {
   return parseRoomName(name) !== undefined
@@ -155,6 +162,7 @@ export class Rooms<User extends BaseUser> {
     private readonly names: RoomNames,
     private readonly connections: Connections<User>,
     private readonly presence: PresenceStore,
+    private readonly feeds: Feeds<User>,
     private readonly report: Report,
     rules: { readonly [kind: string]: AnyRoomRule<User> | undefined },
     kinds: readonly string[],
@@ -229,6 +237,7 @@ export class Rooms<User extends BaseUser> {
     const rule = await this.#authorize(room, connection)
     try {
       await connection.join(room)
+      if (!isWatched(room)) await this.feeds.enter(connection, room.name)
       await this.presence.settled(connection.present)
       return rule
     } catch (cause) {

@@ -3,7 +3,7 @@ import type { contract as orgContract } from '@org/realtime-contracts/events'
 import { Server } from 'socket.io'
 import { describe, expectTypeOf, test } from 'vitest'
 import * as z from 'zod'
-import { createRealtimeEmitter, createRealtimeServer, jwt, type Middleware, optionsFromEnv } from './index.js'
+import { createRealtimeEmitter, createRealtimeServer, jwt, type Middleware, optionsFromEnv, type Receipt } from './index.js'
 
 const contract = defineContract({
   name: 'test',
@@ -11,6 +11,8 @@ const contract = defineContract({
   serverToClient: {
     note: z.object({ text: z.string() }),
     bare: {},
+    kept: { payload: z.object({ text: z.string() }), delivery: 'durable' },
+    passing: { payload: z.object({ text: z.string() }), delivery: 'volatile' },
     confirm: { payload: z.object({ question: z.string() }), reply: z.boolean(), errors: { BUSY: z.object({ untilMs: z.number() }) } },
   },
   clientToServer: {
@@ -189,6 +191,19 @@ describe('an emit', () => {
     realtime.toRoom('group', 'x').join('group', 'y')
   })
 
+  test('of a durable event has a receipt, one for each user; nobody stores what is for everybody', async () => {
+    expectTypeOf(await realtime.toUser('a').exceptDevice('b').emit('kept', { text: 'x' }, { key: 'k', confirm: true })).toEqualTypeOf<Receipt>()
+    expectTypeOf(await realtime.toUsers(['a']).emit('kept', { text: 'x' })).toEqualTypeOf<Receipt[]>()
+    expectTypeOf(await realtime.toRoom('group', 'x').emit('kept', { text: 'x' }, { key: 'k' })).toEqualTypeOf<Receipt>()
+    expectTypeOf(realtime.toUser('a').emit('passing', { text: 'x' })).toEqualTypeOf<void>()
+    // @ts-expect-error there is no log of everybody
+    realtime.toAll().emit('kept', { text: 'x' })
+    // @ts-expect-error what is not stored has no key
+    realtime.toUser('a').emit('note', { text: 'x' }, { key: 'k' })
+    const { entries } = await realtime.inbox('a').read()
+    expectTypeOf(entries[0]?.payload).toEqualTypeOf<{ text: string } | undefined>()
+  })
+
   test('that is a request has typed answers, and only where there is a reply', async () => {
     const answers = await realtime.toUser('a').exceptDevice('b').request('confirm', { question: '?' }, { timeoutMs: 5 })
     for (const answer of answers) {
@@ -222,6 +237,9 @@ test('an emitter has the targets of a server, without request', async () => {
   void emitter.toUser('ada').join('group', 'g')
   // @ts-expect-error the payload does not match
   emitter.toAll().emit('note', { text: 7 })
+  // @ts-expect-error there is no log of everybody
+  emitter.toAll().emit('kept', { text: 'x' })
+  expectTypeOf(await emitter.toUser('ada').emit('kept', { text: 'x' })).toEqualTypeOf<Receipt>()
   // @ts-expect-error there is nobody to answer to
   emitter.toUser('ada').request
   // @ts-expect-error a room has no join

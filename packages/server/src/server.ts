@@ -2,7 +2,7 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Contract, SessionFields } from '@org/realtime-contracts'
-import { CONTROL, type DisconnectNotice, isObject, RealtimeError } from '@org/realtime-contracts/wire'
+import { CONTROL, type DisconnectNotice, isObject, RealtimeError, toPosition } from '@org/realtime-contracts/wire'
 import { type Namespace, type Socket, Server as SocketServer } from 'socket.io'
 import { Admission, type RefusalListener, unavailable } from './admission.js'
 import type { Acknowledge } from './answer.js'
@@ -15,18 +15,22 @@ import type { Middleware, Report } from './context.js'
 import { Delivery } from './delivery.js'
 import { Dispatcher } from './dispatch.js'
 import { toEngineOptions } from './engine.js'
+import { Feeds } from './feeds.js'
 import { MemoryIdempotencyStore } from './idempotency.js'
 import { type BaseUser, toAuthenticator } from './identity.js'
+import { LogInbox } from './inbox.js'
 import type { RealtimeServer } from './interface.js'
 import { type Limits, toLimits, toRates } from './limits.js'
+import { type LogStore, MemoryLogStore } from './log.js'
 import { Observation } from './observe.js'
 import { assertDuration, checkOptions, REFUSAL_MS, type RealtimeServerOptions } from './options.js'
 import { createOriginCheck, type OriginCheck } from './origin.js'
 import { Peers } from './peers.js'
 import { checkUserId, checkUserIds, MemoryPresenceStore, PresenceService, type PresenceStore } from './presence.js'
 import { toReport } from './report.js'
+import { toRetention } from './retention.js'
 import { MemoryRevocationStore, type Revocation, Revocations } from './revocation.js'
-import { RoomNames, Rooms } from './rooms.js'
+import { RoomNames, Rooms, userRoom } from './rooms.js'
 import { type Inbound, Shortcut } from './shortcut.js'
 import { atMost, delay, turn } from './time.js'
 import { endUnused, watchBuffer } from './transport.js'
@@ -34,6 +38,7 @@ import { Watching } from './watching.js'
 
 const FLUSH_MS = 1_000
 const FLUSH_POLL_MS = 10
+const MAX_RECEIPTS = 100 // in one message; a client of the SDK sends no more
 
 /**
  * Makes the server side of a contract. It serves once it is attached, or listens.
@@ -67,6 +72,8 @@ class Realtime<User extends BaseUser> {
   readonly #connections: Connections<User>
   readonly #revocations: Revocations
   readonly #presence: PresenceStore
+  readonly #logs: LogStore
+  readonly #feeds: Feeds<User>
   readonly #node: ClusterNode | undefined
   readonly #peers: Peers<User>
   readonly #names: RoomNames
@@ -111,7 +118,8 @@ class Realtime<User extends BaseUser> {
     this.#limits = toLimits(limits)
     this.#handshakeTimeoutMs = handshakeTimeoutMs
     this.#allowsOrigin = createOriginCheck(cors)
-    this.#node = cluster?.open({ namespace: options.namespace ?? '/', graceMs, report: (error) => this.#report(error, {}), ...this.#toWritten() })
+    const retention = toRetention('durable', options.durable)
+    this.#node = cluster?.open({ namespace: options.namespace ?? '/', graceMs, retention, report: (error) => this.#report(error, {}), ...this.#toWritten() })
     this.io = new SocketServer({
       ...toEngineOptions(options, this.#limits, handshakeTimeoutMs, (request) => this.#refuseRequest(request)),
       ...(this.#node !== undefined && { adapter: this.#node.adapter }),
@@ -121,11 +129,14 @@ class Realtime<User extends BaseUser> {
     this.#presence = this.#node?.presence ?? new MemoryPresenceStore(graceMs)
     this.#names = new RoomNames(contract.codec.rooms, this.#limits.roomIdLength)
     this.#connections = new Connections(this.#limits.connectionsPerUser)
+    this.#logs = this.#node?.logs ?? new MemoryLogStore(retention)
+    this.#feeds = new Feeds(this.#namespace, this.#connections, this.#logs, hasDurable(contract), retention.pollMs, (error) => this.#report(error, {}))
     this.#rooms = new Rooms(
       this.#namespace,
       this.#names,
       this.#connections,
       this.#presence,
+      this.#feeds,
       this.#report,
       rooms,
       [...contract.codec.rooms.keys()],
@@ -133,8 +144,8 @@ class Realtime<User extends BaseUser> {
       this.#limits.roomsPerConnection,
     )
     this.#watching = new Watching(this.#presence, contract.codec.presence, visible, this.#limits, handshakeTimeoutMs, this.#report)
-    this.#peers = new Peers(this.#namespace, this.#connections, this.#presence, this.#node, (error) => this.#report(error, {}), this.#observation)
-    this.#delivery = new Delivery(contract.codec.serverToClient, this.#names, this.#peers)
+    this.#peers = new Peers(this.#namespace, this.#connections, this.#presence, this.#feeds, this.#node, (error) => this.#report(error, {}), this.#observation)
+    this.#delivery = new Delivery(contract.codec.serverToClient, this.#names, this.#peers, this.#logs, retention.maxBytes, this.#report)
     this.#commands = new Commands(idempotency.store ?? this.#node?.idempotency ?? new MemoryIdempotencyStore(), idempotency, this.#report)
     this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report, this.#commands, this.#observation)
     this.#inbound = {
@@ -153,6 +164,7 @@ class Realtime<User extends BaseUser> {
       this.#revocations,
       this.#connections,
       this.#presence,
+      this.#feeds,
       new Compatibility(contract, options.history ?? [], options.evolutions ?? [], this.#report),
       contract.codec.session,
       this.#limits,
@@ -161,7 +173,10 @@ class Realtime<User extends BaseUser> {
       this.#report,
       this.#refused,
     )
-    this.#node?.onUp(() => void this.#admission.recheckAll())
+    this.#node?.onUp(() => {
+      void this.#admission.recheckAll()
+      void this.#feeds.checkAll()
+    })
     this.presence = new PresenceService(this.#presence, this.#names, contract.codec, (error) => this.#report(error, {}))
     this.#handleControlEvents()
     this.#admitClients()
@@ -190,7 +205,7 @@ class Realtime<User extends BaseUser> {
   }
 
   toUser(userId: string) {
-    return this.#delivery.toUsers([checkUserId(userId)])
+    return this.#delivery.toUser(checkUserId(userId))
   }
 
   toUsers(userIds: Iterable<string> & object) {
@@ -203,6 +218,10 @@ class Realtime<User extends BaseUser> {
 
   toAll() {
     return this.#delivery.toAll()
+  }
+
+  inbox(userId: string) {
+    return new LogInbox(this.#logs, userRoom(checkUserId(userId)), this.contract.codec.serverToClient)
   }
 
   async disconnectUser(userId: string, { reason = 'Disconnected by the server', deviceId }: { reason?: string; deviceId?: string } = {}): Promise<void> {
@@ -250,6 +269,8 @@ class Realtime<User extends BaseUser> {
     await this.#flushed()
     await this.#presence.close()
     this.#connections.close()
+    this.#feeds.close()
+    this.#logs.close()
     if (this.#attachment.isAttached) {
       this.io.engine.close()
       await this.#namespace.adapter.close()
@@ -350,6 +371,7 @@ class Realtime<User extends BaseUser> {
     if (connection.replaces) this.#peers.replace(connection)
     connection.open()
     this.#observation?.connected(connection, () => connection.ended?.code)
+    this.#feeds.start(connection)
   }
 
   #receive(packet: readonly unknown[], acknowledge: Acknowledge | undefined, connection: Connection<User>): void {
@@ -392,7 +414,16 @@ class Realtime<User extends BaseUser> {
     })
     this.#control(CONTROL.watch, (payload, connection) => (isRoom(payload) ? this.#rooms : this.#watching).watch(payload, connection))
     this.#control(CONTROL.unwatch, (payload, connection) => (isRoom(payload) ? this.#rooms : this.#watching).unwatch(payload, connection))
+    this.#dispatcher.control(CONTROL.ack, (payload, connection) => this.#confirm(payload, connection))
     this.#control(CONTROL.set, (payload, connection) => this.#watching.set(payload, connection))
+  }
+
+  /** What the client's device has taken in. */
+  async #confirm(payload: unknown, { user }: Connection<User>): Promise<void> {
+    const { receipts } = isObject(payload) ? payload : {}
+    const positions = Array.isArray(receipts) ? receipts.slice(0, MAX_RECEIPTS).map(toPosition) : []
+    const valid = positions.filter((position) => position !== undefined)
+    if (valid.length > 0) await this.#logs.confirm(userRoom(user.userId), valid)
   }
 
   #control(event: string, handler: (payload: unknown, connection: Connection<User>) => Promise<unknown>): void {
@@ -410,6 +441,10 @@ class Realtime<User extends BaseUser> {
 
 function tellUnreadable(this: Socket): void {
   this.emit('$disconnect', UNREADABLE)
+}
+
+function hasDurable({ codec }: Contract): boolean {
+  return [...codec.serverToClient.entries()].some(([, { delivery }]) => delivery === 'durable')
 }
 
 function toAcknowledge(last: unknown): Acknowledge | undefined {

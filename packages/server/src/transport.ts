@@ -1,4 +1,5 @@
 import type { Socket } from 'socket.io'
+import { Slot } from './slot.js'
 
 /** The Engine.IO connection beneath a socket: one client, over whichever transport. */
 export type Transport = Socket['conn']
@@ -21,7 +22,13 @@ const CEILING = 8
  * @returns a function that ends the watching.
  */
 export function watchBuffer(transport: Transport, { bufferedBytes, bufferedPackets }: BufferLimits, exceeded: () => void): () => void {
-  const buffer = { bytes: 0, packets: 0, patience: undefined as NodeJS.Timeout | undefined }
+  const buffer = {
+    bytes: 0,
+    packets: 0,
+    behindBytes: Math.min(BEHIND_BYTES, bufferedBytes / BEHIND_PART),
+    patience: undefined as NodeJS.Timeout | undefined,
+  }
+  buffers.set(transport, buffer)
 
   function count({ data }: { data?: string | Buffer }): void {
     buffer.bytes += data?.length ?? 0
@@ -48,6 +55,34 @@ export function watchBuffer(transport: Transport, { bufferedBytes, bufferedPacke
   transport.on('packetCreate', count)
   transport.on('drain', empty)
   return stop
+}
+
+const buffers = new Slot<{ readonly bytes: number; readonly packets: number; readonly behindBytes: number }>()
+
+// A client that has as much before it does not keep up; what it has to hear sooner or later is sent when it does.
+const BEHIND_BYTES = 256 * 1024
+const BEHIND_PART = 4 // of what ends the connection
+const BEHIND_PACKETS = 1_000
+
+/** Whether so much waits for a client that what can be left out, or be sent later, should be. */
+export function isBehind(transport: Transport): boolean {
+  const buffer = buffers.get(transport)
+  return buffer !== undefined && (buffer.bytes > buffer.behindBytes || buffer.packets > BEHIND_PACKETS)
+}
+
+/** Resolves once the transport has taken all there was, or is closed. */
+export function drained(transport: Transport): Promise<void> {
+  const { writeBuffer } = transport as unknown as { writeBuffer: unknown[] } // Engine.IO's own
+  if (writeBuffer.length === 0 || transport.readyState !== 'open') return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = (): void => {
+      transport.off('drain', done)
+      transport.off('close', done)
+      resolve()
+    }
+    transport.on('drain', done)
+    transport.on('close', done)
+  })
 }
 
 const CLOSED = 3 // of a WebSocket

@@ -6,5 +6,5 @@ import type { contract } from './index.js'
 export const manifest: Manifest<typeof contract> = {
   name: 'realtime',
   version: '1.0.0',
-  fingerprint: '1:d2d74b0eac59a3c9',
+  fingerprint: '1:85ce854abd164b9b',
 }

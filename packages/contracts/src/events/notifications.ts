@@ -17,27 +17,39 @@ export const Notification = z
   })
   .describe('One notification of one user')
 
-/** Notifications: told to every device of their user. */
+/** Notifications: told to every device of their user, also to those that come back later. */
 export const notifications = defineContract({
   name: 'notifications',
   version: '1.0.0',
   serverToClient: {
-    'notification:new': z
-      .object({
-        notification: Notification,
-        timestamp: z.iso.datetime({ offset: true }).describe('When the server sent it, ISO 8601'),
-      })
-      .describe('A notification has come'),
-    'notification:read': z
-      .object({
-        notificationId: NotificationId,
-        success: z.boolean().describe('Whether it is marked as read now'),
-      })
-      .describe('A notification was marked as read, on this or another device'),
-    'notification:deleted': z.object({ notificationId: NotificationId }).describe('A notification is gone'),
-    'notification:unread_count': z
-      .object({ unreadCount: z.int().min(0).describe('How many notifications are unread, a count') })
-      .describe('The number of unread notifications has changed'),
+    'notification:new': {
+      delivery: 'durable',
+      payload: z
+        .object({
+          notification: Notification,
+          timestamp: z.iso.datetime({ offset: true }).describe('When the server sent it, ISO 8601'),
+        })
+        .describe('A notification has come'),
+    },
+    'notification:read': {
+      delivery: 'durable',
+      payload: z
+        .object({
+          notificationId: NotificationId,
+          success: z.boolean().describe('Whether it is marked as read now'),
+        })
+        .describe('A notification was marked as read, on this or another device'),
+    },
+    'notification:deleted': {
+      delivery: 'durable',
+      payload: z.object({ notificationId: NotificationId }).describe('A notification is gone'),
+    },
+    'notification:unread_count': {
+      delivery: 'durable',
+      payload: z
+        .object({ unreadCount: z.int().min(0).describe('How many notifications are unread, a count') })
+        .describe('The number of unread notifications has changed'),
+    },
   },
   clientToServer: {
     'notification:mark_read': {

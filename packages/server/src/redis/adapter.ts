@@ -22,6 +22,8 @@ export class RedisAdapter extends ClusterAdapter {
     private readonly bus: RedisBus,
     private readonly channels: Channels,
     private readonly written: ClusterContext['written'],
+    /** Takes messages that it knows. */
+    private readonly take: (message: unknown) => boolean,
   ) {
     super(namespace)
     this.#questions = new Questions(bus, channels, this.uid)
@@ -45,8 +47,8 @@ export class RedisAdapter extends ClusterAdapter {
   }
 
   /** Sends an event to those of the audience that other nodes have. */
-  forward(audience: Audience, json: string, trace?: string): void {
-    this.#forwarding.forward(audience, json, trace)
+  forward(audience: Audience, json: string, isVolatile: boolean, trace?: string): void {
+    this.#forwarding.forward(audience, json, isVolatile, trace)
   }
 
   /** Does what other nodes ask for. */
@@ -111,16 +113,16 @@ export class RedisAdapter extends ClusterAdapter {
 
   #hear(raw: Buffer): void {
     const message = decode(raw)
-    if (this.#questions.receive(message, this.#perform)) return
+    if (this.take(message) || this.#questions.receive(message, this.#perform)) return
     if (!isEvents(message)) {
       this.onMessage(message as ClusterMessage) // only nodes publish here
       return
     }
     const { uid, rooms, events } = message
     if (uid === this.uid) return
-    for (const [except, [event, ...args], trace] of events) {
+    for (const [except, [event, ...args], isVolatile, trace] of events) {
       const encoded = encodeEvent(this.nsp, event, args)
-      const recipients = sendLocally(this.nsp, { rooms, except }, encoded)
+      const recipients = sendLocally(this.nsp, { rooms, except }, encoded, isVolatile === 1)
       this.written?.(event, recipients, encoded.json.length, trace)
     }
   }

@@ -5,12 +5,12 @@ import { type Channels, isUserRoom, toParts } from './message.js'
 /** Beyond the message types of Socket.IO's cluster adapter, and those of questions. */
 const EVENTS = 102
 
-/** Events for those in any of the rooms, in their order, each with who is left out. */
+/** Events for those in any of the rooms, in their order, each with who is left out, and a 1 where it is volatile. */
 interface EventsMessage {
   readonly type: typeof EVENTS
   readonly uid: string
   readonly rooms: readonly string[]
-  readonly events: ReadonlyArray<readonly [except: readonly string[], data: readonly [event: string, ...args: unknown[]], trace?: string]>
+  readonly events: ReadonlyArray<readonly [except: readonly string[], data: readonly [event: string, ...args: unknown[]], isVolatile?: 0 | 1, trace?: string]>
 }
 
 export const EMITTER_UID = 'emitter' // of no node: every node takes what it says
@@ -33,8 +33,8 @@ export class Forwarding {
   ) {}
 
   /** @param json the event's name and its arguments, as a list. @param trace goes along with it. */
-  forward({ rooms, except }: Audience, json: string, trace?: string): void {
-    const rest = trace === undefined ? json : `${json},${JSON.stringify(trace)}`
+  forward({ rooms, except }: Audience, json: string, isVolatile: boolean, trace?: string): void {
+    const rest = toRest(json, isVolatile, trace)
     for (const part of toParts(rooms, except)) {
       const event = `[${JSON.stringify(part.except)},${rest}]`
       if (part.channel !== undefined && isUserRoom(part.channel)) {
@@ -66,6 +66,12 @@ export class Forwarding {
     const head = JSON.stringify({ type: EVENTS, uid: this.uid, rooms }).slice(0, -1)
     void this.bus.publish(room === undefined ? this.channels.all : this.channels.ofRoom(room), `${head},"events":[${events}]}`)
   }
+}
+
+/** What is only sometimes said of an event comes last, and is left out. */
+function toRest(json: string, isVolatile: boolean, trace: string | undefined): string {
+  if (trace !== undefined) return `${json},${isVolatile ? 1 : 0},${JSON.stringify(trace)}`
+  return isVolatile ? `${json},1` : json
 }
 
 export function isEvents(message: unknown): message is EventsMessage {

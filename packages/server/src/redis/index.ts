@@ -7,6 +7,7 @@ import type { RedisConnection } from './connection.js'
 import { EMITTER_UID, Forwarding } from './events.js'
 import { RedisIdempotencyStore } from './idempotency.js'
 import { connectIoredis } from './ioredis.js'
+import { RedisLogStore } from './log.js'
 import { Channels, decode } from './message.js'
 import { connectNodeRedis, type NodeRedisClient } from './node-redis.js'
 import { RedisPresenceStore } from './presence.js'
@@ -36,23 +37,25 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
   const { connect, prefix, leaseMs } = checkOptions(options)
   const baseOf = (namespace: string): string => `{${prefix}#${namespace}}:`
 
-  const join = ({ namespace, graceMs, report }: ClusterContext) => {
+  const join = ({ namespace, graceMs, retention, report }: ClusterContext) => {
     const bus = new RedisBus(connect(), report)
     const base = baseOf(namespace)
     const presence = new RedisPresenceStore(bus, { base, graceMs, leaseMs }, (error) => report(error instanceof Error ? error : new Error(String(error))))
-    return { bus, base, presence }
+    const logs = new RedisLogStore(bus, new Channels(prefix, namespace), retention)
+    return { bus, base, presence, logs }
   }
 
   return {
     open(context): ClusterNode {
-      const { bus, base, presence } = join(context)
+      const { bus, base, presence, logs } = join(context)
       let own: RedisAdapter | undefined // of the namespace that is served
       return {
         presence,
+        logs,
         revocations: new RedisRevocationStore(bus, base),
         idempotency: new RedisIdempotencyStore(bus, `${prefix}#${context.namespace}:`),
         adapter: function createAdapter(namespace) {
-          const adapter = new RedisAdapter(namespace, bus, new Channels(prefix, namespace.name), context.written)
+          const adapter = new RedisAdapter(namespace, bus, new Channels(prefix, namespace.name), context.written, (message) => logs.hear(message))
           if (namespace.name === context.namespace) own = adapter
           return adapter
         },
@@ -60,7 +63,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
           return bus.isUp && presence.isUp
         },
         onUp: (listener) => bus.onUp(listener),
-        forward: (audience, json, trace) => own?.forward(audience, json, trace),
+        forward: (audience, json, isVolatile, trace) => own?.forward(audience, json, isVolatile, trace),
         start(perform) {
           own?.answer(perform)
           presence.start()
@@ -74,7 +77,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
     },
 
     link(context): ClusterLink {
-      const { bus, presence } = join(context)
+      const { bus, presence, logs } = join(context)
       const channels = new Channels(prefix, context.namespace)
       const uid = randomUUID()
       const questions = new Questions(bus, channels, uid)
@@ -82,6 +85,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
       bus.subscribe(channels.ofNode(uid), (raw) => questions.receive(decode(raw), async () => {}))?.catch(() => {}) // once Redis is there
       return {
         presence,
+        logs,
         get isUp() {
           return bus.isUp && presence.isUp
         },
@@ -89,7 +93,7 @@ export function redisCluster(options: RedisClusterOptions): Cluster {
           forwarding.flush()
           return questions.ask(audience, task, timeoutMs, tell)
         },
-        emit: (audience, event, args, trace) => forwarding.forward(audience, JSON.stringify([event, ...args]), trace),
+        emit: (audience, event, args, isVolatile, trace) => forwarding.forward(audience, JSON.stringify([event, ...args]), isVolatile, trace),
         async close() {
           forwarding.flush()
           await presence.close()
