@@ -157,10 +157,19 @@ describe('a client of the previous major version', () => {
   })
 })
 
-test('a cast that throws is reported, and spoils nothing else', async () => {
-  const fail = () => {
-    throw new Error('a broken cast')
-  }
+const circle: { self?: unknown } = {}
+circle.self = circle
+
+test.each<[string, () => never]>([
+  [
+    'throws',
+    () => {
+      throw new Error('a broken cast')
+    },
+  ],
+  ['makes what JSON has no form for', () => ({ text: 1n, price: 1n, answer: 1n }) as never],
+  ['makes what contains itself', () => circle as never],
+])('a cast that %s is reported, and spoils nothing else', async (_what, fail) => {
   const { realtime, client, errors } = await start(
     evolve(v1, v2, {
       serverToClient: { 'order:new': { down: fail }, ask: { up: fail } },
