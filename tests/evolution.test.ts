@@ -1,5 +1,6 @@
 import { defineContract, evolve, toManifest } from '@org/realtime-contracts'
 import { createRealtimeServer } from '@org/realtime-server'
+import { io } from 'socket.io-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as z from 'zod'
 import { collect, createTestClient, rejection, until } from './harness.js'
@@ -157,10 +158,19 @@ describe('a client of the previous major version', () => {
   })
 })
 
-test('a cast that throws is reported, and spoils nothing else', async () => {
-  const fail = () => {
-    throw new Error('a broken cast')
-  }
+const circle: { self?: unknown } = {}
+circle.self = circle
+
+test.each<[string, () => never]>([
+  [
+    'throws',
+    () => {
+      throw new Error('a broken cast')
+    },
+  ],
+  ['makes what JSON has no form for', () => ({ text: 1n, price: 1n, answer: 1n }) as never],
+  ['makes what contains itself', () => circle as never],
+])('a cast that %s is reported, and spoils nothing else', async (_what, fail) => {
   const { realtime, client, errors } = await start(
     evolve(v1, v2, {
       serverToClient: { 'order:new': { down: fail }, ask: { up: fail } },
@@ -185,6 +195,40 @@ test('a cast that throws is reported, and spoils nothing else', async () => {
   await until(() => heard.same.length === 1 && heard.now.length === 1)
   expect(heard.old).toEqual([])
   expect(errors).toHaveLength(3)
+})
+
+test('a cast is given nothing for a payload that is not there, whatever is in its place', async () => {
+  const header = { name: 'shop' } as const
+  const older = defineContract({
+    ...header,
+    version: '1.0.0',
+    clientToServer: { refresh: { reply: z.void() }, list: { payload: z.object({ page: z.int() }).optional(), reply: z.void() } },
+  })
+  const newer = defineContract({
+    ...header,
+    version: '2.0.0',
+    clientToServer: { refresh: { payload: z.object({ page: z.int() }), reply: z.void() }, list: { payload: z.object({ page: z.int() }), reply: z.void() } },
+  })
+  const given: unknown[] = []
+  const up = (value: unknown) => {
+    given.push(value)
+    return { page: 1 }
+  }
+  const evolution = evolve(older, newer, { clientToServer: { refresh: { up }, list: { up } } })
+  const realtime = createRealtimeServer(newer, { authenticate: () => ({ userId: 'ada' }), evolutions: [evolution] })
+  realtime.on('refresh', () => {})
+  realtime.on('list', () => {})
+  const { port } = await realtime.listen(0, '127.0.0.1')
+  const contract = { name: 'shop', version: '1.0.0', fingerprint: older.fingerprint }
+  const socket = io(`http://127.0.0.1:${port}`, { transports: ['websocket'], auth: { token: 'x', realtime: { protocol: 1, contract } } })
+  onTestFinished(async () => {
+    socket.disconnect()
+    await realtime.close({ drainMs: 0 })
+  })
+  expect(await socket.emitWithAck('refresh', { any: 'thing' })).toMatchObject({ ok: true })
+  expect(await socket.emitWithAck('list', null, { key: 'k' })).toMatchObject({ ok: true })
+  expect(await socket.emitWithAck('list', { page: 2 })).toMatchObject({ ok: true })
+  expect(given).toEqual([undefined, undefined, { page: 2 }])
 })
 
 test('what is no evolution, or leads elsewhere, is refused when it is made', () => {

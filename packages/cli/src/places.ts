@@ -16,15 +16,15 @@ export class Places {
 
   constructor({ root, contract }: Settings) {
     const folder = dirname(join(root, contract.split('#', 1).join()))
-    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-      (file) => /\.[cm]?[jt]s$/.test(file) && !/node_modules|\.test\.|\.d\.[cm]?ts$/.test(file),
-    )
-    this.#lines = files.sort().flatMap((file) => {
-      const path = join(folder, file)
-      return readFileSync(path, 'utf8')
+    const paths = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile()) // a folder may have a name such as socket.js
+      .map(({ parentPath, name }) => join(parentPath, name))
+      .filter((path) => /\.[cm]?[jt]s$/.test(path) && !/node_modules|\.test\.|\.d\.[cm]?ts$/.test(relative(folder, path)))
+    this.#lines = paths.sort().flatMap((path) =>
+      readFileSync(path, 'utf8')
         .split('\n')
-        .map((text, index) => ({ file: relative(root, path), line: index + 1, text }))
-    })
+        .map((text, index) => ({ file: relative(root, path), line: index + 1, text })),
+    )
   }
 
   of({ event }: Finding): Place | undefined {

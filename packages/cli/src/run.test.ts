@@ -55,6 +55,22 @@ describe('realtime lock', () => {
   })
 })
 
+test('line ends of Windows are no change', async () => {
+  const { realtime, read, write } = project()
+  await realtime('lock')
+  await realtime('release')
+  for (const file of ['contract.lock.json', 'src/manifest.ts', 'contract.history/1.0.0.json']) write(file, read(file).replaceAll('\n', '\r\n'))
+  expect(await realtime('check')).toMatchObject({ exit: 0 })
+  expect(await realtime('release')).toMatchObject({ exit: 0 })
+})
+
+test('a contract that is exported as default gets a manifest that can be compiled', async () => {
+  const { realtime, read } = project(contractOf(FIELDS).replace('export const contract =', 'export default'))
+  expect(await realtime('lock', '--contract', 'src/contract.ts#default')).toMatchObject({ exit: 0 })
+  expect(read('src/manifest.ts')).toContain("import type { default as contract } from './contract.js'")
+  expect(read('src/manifest.ts')).toContain('Manifest<typeof contract>')
+})
+
 describe('realtime diff', () => {
   async function released(after: string) {
     const made = project()
@@ -83,6 +99,16 @@ describe('realtime diff', () => {
   ])('writes %s', async (format, expected) => {
     const { realtime } = await released(contractOf('id: z.string()'))
     expect((await realtime('diff', '--format', format)).out).toMatch(expected)
+  })
+
+  test('passes nothing on to git or npm as an option, and over a folder named like a file', async () => {
+    const { realtime, write, has } = await released(contractOf('id: z.string()', '1.1.0'))
+    write('written:/kept', '') // where git could be told to write
+    write('src/socket.js/package.json', '{}')
+    expect(await realtime('diff', '--against', 'git:--output=written')).toMatchObject({ exit: 2 })
+    expect(await realtime('diff', '--against', 'npm:--pack-destination=written')).toMatchObject({ exit: 2 })
+    expect(has('written:/contract.lock.json')).toBe(false)
+    expect(await realtime('diff')).toMatchObject({ exit: 1 })
   })
 
   test('finds a harmless change harmless', async () => {

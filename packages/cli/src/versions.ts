@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { type ContractLock, readLock } from '@org/realtime-contracts/compat'
 import type { Bump } from './changesets.js'
 import type { Settings } from './settings.js'
@@ -34,21 +34,29 @@ export function readVersions(against: string, settings: Settings): ContractLock[
   return [readLockFile(resolve(settings.root, against))]
 }
 
-function readGit(ref: string, { root, lock }: Settings): ContractLock {
-  const path = relative(root, lock)
-  return parseLock(run('git', ['show', `${ref}:./${path}`], root, `git has no ${path} at ${JSON.stringify(ref)}`), `${ref}:${path}`)
+function readGit(ref: string, settings: Settings): ContractLock {
+  const { root } = settings
+  const path = pathOfLock(settings)
+  return parseLock(run('git', ['show', '--end-of-options', `${ref}:./${path}`], root, `git has no ${path} at ${JSON.stringify(ref)}`), `${ref}:${path}`)
 }
 
-function readNpm(specifier: string, { root, lock }: Settings): ContractLock {
+function readNpm(specifier: string, settings: Settings): ContractLock {
+  const { root } = settings
+  const path = pathOfLock(settings)
   const folder = mkdtempSync(join(tmpdir(), 'realtime-npm-'))
   try {
-    const why = `npm has no ${specifier}, or it holds no ${basename(lock)}`
-    run('npm', ['pack', specifier, '--pack-destination', folder, '--silent'], root, why)
+    const why = `npm has no ${specifier}, or it holds no ${path}`
+    run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder, '--', specifier], root, why)
     const [tarball = ''] = readdirSync(folder)
-    return parseLock(run('tar', ['-xzOf', join(folder, tarball), `package/${basename(lock)}`], root, why), specifier)
+    return parseLock(run('tar', ['-xzOf', join(folder, tarball), `package/${path}`], root, why), specifier)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** As git and archives write it. */
+function pathOfLock({ root, lock }: Settings): string {
+  return relative(root, lock).replaceAll('\\', '/')
 }
 
 function run(command: string, args: readonly string[], cwd: string, otherwise: string): string {

@@ -143,7 +143,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     }
     answer.down = down
     try {
-      this.#call(route, up === undefined ? wire : apply(up, wire), meta, answer, sender)
+      this.#call(route, up === undefined ? wire : apply(up, toOwn(codec.payload, wire)), meta, answer, sender)
     } catch (error) {
       answer.internal(error) // the cast's: nothing else throws
     }
@@ -247,6 +247,12 @@ function decodePayload(codec: ValueCodec | undefined, payload: unknown): Coded {
   // An absent payload before something else is null, since JSON has no hole.
   const absent = payload === null && !decoded.ok ? codec.decode(undefined) : decoded
   return absent.ok ? absent : decoded
+}
+
+/** What of an accepted payload a cast is given: nothing where the event has none, or where null only holds its place. */
+function toOwn(codec: ValueCodec | undefined, wire: unknown): unknown {
+  const isAbsent = codec === undefined || (wire === null && !codec.decode(null).ok)
+  return isAbsent ? undefined : wire
 }
 
 function describeEvent(event: unknown): string {

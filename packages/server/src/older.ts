@@ -1,5 +1,5 @@
 import type { Cast, EventCodec, EventEvolution, Evolution } from '@org/realtime-contracts'
-import { isObject } from '@org/realtime-contracts/wire'
+import { findNonJson, isObject, MAX_DEPTH } from '@org/realtime-contracts/wire'
 import type { Report } from './context.js'
 import { Slot } from './slot.js'
 
@@ -69,9 +69,12 @@ export class OlderVersion {
   }
 }
 
-/** @throws whatever the application's cast throws. */
+/** @throws whatever the application's cast throws, and TypeError for what it makes that cannot be sent. */
 export function apply(cast: Cast, value: unknown): unknown {
-  return cast(value as never) // by the event that it is kept with
+  const made = cast(value as never) // by the event that it is kept with
+  const problem = findNonJson(made, MAX_DEPTH)
+  if (problem !== undefined) throw new TypeError(`A cast of evolve has made ${problem}`)
+  return made
 }
 
 /** The sockets of clients with an older version. */

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { formatLock, toLock } from '@org/realtime-contracts/compat'
 import { loadContract } from '../load.js'
+import { readGenerated } from '../lock.js'
 import type { Settings } from '../settings.js'
 import { EXIT, type Exit, type Output } from '../usage.js'
 
@@ -11,7 +12,7 @@ export async function releaseCommand(settings: Settings, { out, error }: Output)
   const file = join(settings.history, `${lock.version}.json`)
   const text = formatLock(lock)
   if (existsSync(file)) {
-    if (readFileSync(file, 'utf8') === text) return EXIT.fine
+    if (readGenerated(file) === text) return EXIT.fine
     error(`${relative(settings.root, file)} is there already, and differs: version ${lock.version} was released. Give the contract its new version first\n`)
     return EXIT.violation
   }
