@@ -99,6 +99,8 @@ export interface AnswerContext<E, V extends Side> {
 
 /** The client side of a contract. With a manifest it works with wire values and leaves validating to the server. */
 export interface RealtimeClient<C extends Contract, V extends Side = 'domain'> {
+  /** Never there at run time: it carries the types of the client. */
+  readonly '~types'?: { readonly contract: C; readonly side: V }
   /** Where the connection stands now. */
   readonly status: Status
   /** The status, and what a page shows of it. */

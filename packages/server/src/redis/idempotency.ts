@@ -153,5 +153,7 @@ function toField(step: string): string {
 
 /** What of a key a Cluster looks at, so that the mark is on the same shard. */
 function tagOf(key: string): string {
-  return /\{([^}]+)\}/.exec(key)?.[1] ?? key
+  const start = key.indexOf('{')
+  const end = key.indexOf('}', start + 1)
+  return start >= 0 && end > start + 1 ? key.slice(start + 1, end) : key
 }
