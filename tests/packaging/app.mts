@@ -1,12 +1,14 @@
 // Type-checked against the packed packages, under several module systems and versions of TypeScript.
 import { createServer } from 'node:http'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
+import { openTelemetry as clientTelemetry } from '@org/realtime-client/opentelemetry'
 import { createRealtimeHooks } from '@org/realtime-client/react'
 import { type ClientToServerEvents, defineContract, type ServerToClientEvents, toManifest } from '@org/realtime-contracts'
 import { contract as orgContract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
 import { createRealtimeNest } from '@org/realtime-nestjs'
 import { createRealtimeEmitter, createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
+import { openTelemetry } from '@org/realtime-server/opentelemetry'
 import { redisCluster } from '@org/realtime-server/redis'
 import { createTestRealtime, testTokens } from '@org/realtime-testing'
 import * as z from 'zod'
@@ -28,6 +30,7 @@ const realtime = createRealtimeServer(contract, {
   authenticate: jwt({ ...key, claims: z.object({ role: z.string() }), user: ({ sub, role }) => ({ userId: sub, role }) }),
   rooms: { group: { authorize: ({ user, id }) => user.role === id } },
   cluster,
+  observe: openTelemetry({ tracerProvider: false }),
 })
 createRealtimeEmitter(contract, { cluster }).toUser('ada').emit('note', { text: 'x' })
 realtime.on('take', ({ payload, user, fail }) => {
@@ -38,7 +41,7 @@ realtime.on('take', ({ payload, user, fail }) => {
 realtime.attach(createServer()).io.on('connection', (socket) => socket.id)
 void realtime.listen(port)
 
-const client = createRealtimeClient(toManifest(contract), { url: 'http://localhost:3000', getToken: async () => 'token' })
+const client = createRealtimeClient(toManifest(contract), { url: 'http://localhost:3000', getToken: async () => 'token', tracing: clientTelemetry() })
 client.on('note', ({ text }) => text.length)
 const result = client.tryRequest('take', { id: 'x' })
 void result.then((outcome) => (outcome.ok ? outcome.data.left : outcome.error.code === 'GONE'))
