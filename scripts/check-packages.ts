@@ -70,7 +70,7 @@ function installConsumer(packed: readonly Packed[]): void {
   install(
     consumer,
     packed,
-    { zod: '^4.1.0', ioredis: '^6.0.0', react: '^19.2.0', 'react-dom': '^19.2.0', ...toNest('12') },
+    { zod: '^4.1.0', ioredis: '^6.0.0', '@opentelemetry/api': '^1.9.0', react: '^19.2.0', 'react-dom': '^19.2.0', ...toNest('12') },
     { ...aliases, '@types/react': '^19.2.0' },
   )
 }

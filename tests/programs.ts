@@ -11,6 +11,7 @@ const PACKAGES = {
   'redis-server': ['redis-server', 'redis-tools'],
   nginx: ['nginx'],
   chromium: ['chromium'],
+  python3: ['python3', 'python3-socketio', 'python3-websocket', 'python3-requests'],
 } as const
 
 export type ProgramName = keyof typeof PACKAGES
@@ -31,6 +32,7 @@ export async function findProgram(name: ProgramName): Promise<Program> {
 }
 
 async function present(name: ProgramName, cache: string): Promise<Program | undefined> {
+  if (name === 'python3') return pythonWithPackages(cache)
   return (await onPath(name)) ?? (await unpacked(name, cache))
 }
 
@@ -58,6 +60,18 @@ async function onPath(name: ProgramName): Promise<Program | undefined> {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin']
   const path = await firstExecutable(folders.map((folder) => join(folder, name)))
   return path === undefined ? undefined : { path, env: process.env }
+}
+
+/** Debian's own, which is the one that its packages are for; they may be unpacked beside it. */
+async function pythonWithPackages(cache: string): Promise<Program | undefined> {
+  const root = join(cache, 'python3')
+  const path = await firstExecutable(['/usr/bin/python3', join(root, 'usr/bin/python3')])
+  if (path === undefined) return undefined
+  const env = { ...process.env, PYTHONPATH: join(root, 'usr/lib/python3/dist-packages') }
+  return run(path, ['-c', 'import socketio, websocket, requests'], { env }).then(
+    () => ({ path, env }),
+    () => undefined,
+  )
 }
 
 async function firstExecutable(paths: readonly string[]): Promise<string | undefined> {

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
 import { createOutbox } from '@org/realtime-client/outbox'
+import { openTelemetry as clientTelemetry } from '@org/realtime-client/opentelemetry'
 import { createRealtimeHooks } from '@org/realtime-client/react'
 import { type ClientToServerEvents, defineContract, type ServerToClientEvents, toManifest } from '@org/realtime-contracts'
 import { compareContracts, readLock, toLock } from '@org/realtime-contracts/compat'
@@ -9,6 +10,7 @@ import { contract as orgContract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
 import { createRealtimeNest } from '@org/realtime-nestjs'
 import { createRealtimeEmitter, createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
+import { openTelemetry } from '@org/realtime-server/opentelemetry'
 import { redisCluster } from '@org/realtime-server/redis'
 import { createTestRealtime, testTokens } from '@org/realtime-testing'
 import * as z from 'zod'
@@ -33,6 +35,7 @@ const realtime = createRealtimeServer(contract, {
   authenticate: jwt({ ...key, claims: z.object({ role: z.string() }), user: ({ sub, role }) => ({ userId: sub, role }) }),
   rooms: { group: { authorize: ({ user, id }) => user.role === id } },
   cluster,
+  observe: openTelemetry({ tracerProvider: false }),
 })
 createRealtimeEmitter(contract, { cluster }).toUser('ada').emit('note', { text: 'x' })
 realtime.on('take', ({ payload, user, fail }) => {
@@ -44,7 +47,7 @@ realtime.on('order', async ({ key, once }) => ({ number: key.length + (await onc
 realtime.attach(createServer()).io.on('connection', (socket) => socket.id)
 void realtime.listen(port)
 
-const client = createRealtimeClient(toManifest(contract), { url: 'http://localhost:3000', getToken: async () => 'token' })
+const client = createRealtimeClient(toManifest(contract), { url: 'http://localhost:3000', getToken: async () => 'token', tracing: clientTelemetry() })
 client.on('note', ({ text }) => text.length)
 const result = client.tryRequest('take', { id: 'x' })
 void result.then((outcome) => (outcome.ok ? outcome.data.left : outcome.error.code === 'GONE'))

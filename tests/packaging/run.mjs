@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
 import { createOutbox } from '@org/realtime-client/outbox'
+import { openTelemetry as clientTelemetry } from '@org/realtime-client/opentelemetry'
 import { createRealtimeHooks } from '@org/realtime-client/react'
 import { RealtimeError as SameError } from '@org/realtime-contracts'
 import { compareContracts } from '@org/realtime-contracts/compat'
 import { contract } from '@org/realtime-contracts/events'
 import { manifest } from '@org/realtime-contracts/events/manifest'
 import { createRealtimeServer } from '@org/realtime-server'
+import { openTelemetry } from '@org/realtime-server/opentelemetry'
 import { redisCluster } from '@org/realtime-server/redis'
 import { createTestRealtime } from '@org/realtime-testing'
 
@@ -16,10 +18,10 @@ assert.equal(typeof createRealtimeHooks().useEvent, 'function')
 assert.equal(compareContracts(contract, contract).verdict, 'safe')
 assert.equal(typeof createOutbox, 'function')
 assert.throws(() => redisCluster({}), TypeError)
-const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }) })
+const realtime = createRealtimeServer(contract, { authenticate: () => ({ userId: 'ada' }), observe: openTelemetry() })
 realtime.on('notification:mark_read', () => ({ success: true }))
 const { port } = await realtime.listen(0)
-const client = createRealtimeClient(manifest, { url: `http://localhost:${port}` })
+const client = createRealtimeClient(manifest, { url: `http://localhost:${port}`, tracing: clientTelemetry() })
 await client.connect()
 assert.deepEqual(await client.request('notification:mark_read', { notificationId: 'n-1' }), { success: true })
 client.close()

@@ -38,14 +38,17 @@ export function openTelemetry({ meterProvider = metrics.getMeterProvider(), trac
 
 type Measured = Required<Omit<RealtimeObserver, 'handle' | 'eventIn'>>
 
+const SHORT = { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] }
+const LONG = { explicitBucketBoundaries: [1, 10, 60, 300, 900, 3_600, 14_400, 86_400] }
+
 /** Durations are in seconds, as OpenTelemetry has them. */
 function createMetrics(provider: MeterProvider): Measured {
   const meter = provider.getMeter(SCOPE)
   const active = meter.createUpDownCounter('realtime.connections.active', { unit: '{connection}', description: 'Connections that are in' })
-  const handshakes = meter.createHistogram('realtime.handshake.duration', { unit: 's', description: 'From a handshake to authenticated' })
+  const handshakes = meter.createHistogram('realtime.handshake.duration', { unit: 's', description: 'From a handshake to authenticated', advice: SHORT })
   const refusals = meter.createCounter('realtime.handshake.refused', { unit: '{handshake}', description: 'Clients that were not let in' })
-  const lives = meter.createHistogram('realtime.connection.duration', { unit: 's', description: 'How long connections were in' })
-  const answers = meter.createHistogram('realtime.event.duration', { unit: 's', description: 'From an event of a client to its answer' })
+  const lives = meter.createHistogram('realtime.connection.duration', { unit: 's', description: 'How long connections were in', advice: LONG })
+  const answers = meter.createHistogram('realtime.event.duration', { unit: 's', description: 'From an event of a client to its answer', advice: SHORT })
   const emits = meter.createCounter('realtime.emits', { unit: '{event}', description: 'Events that the server has sent, or written for another node' })
   const recipients = meter.createCounter('realtime.emit.recipients', { unit: '{connection}', description: 'Connections that events were written to' })
   const limits = meter.createCounter('realtime.limit.hits', { unit: '{hit}', description: 'What was refused, or ended, for being beyond a limit' })
