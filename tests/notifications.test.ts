@@ -38,6 +38,16 @@ describe('the HTTP interface of the example', () => {
     expect(await call('GET', '/users/grace')).toMatchObject({ notifications: [{ title: 'T', read: false }], devices: [] })
   })
 
+  test('hands over to the fallback what no device has confirmed, however connected it is', async () => {
+    const { call, connect, mails } = await start()
+    const socket = await connect('ada') // a stock client, which confirms nothing
+    const used = heard(socket, 'fallback:used')
+    await call('POST', '/users/ada/notifications', { title: 'T', message: 'M' })
+    expect(mails).toEqual([])
+    expect(await used).toMatchObject({ userId: 'ada', by: 'e-mail' })
+    expect(mails).toMatchObject([['ada', { title: 'T' }]])
+  })
+
   test.each([
     ['POST', '/users/ada/xp', '{"amount":250,"source":"mission"}', 'xp:gained', { amount: 250, source: 'mission', totalXp: 1650 }],
     ['POST', '/users/ada/xp', '{"amount":250,"source":"mission"}', 'rank:updated', { newRank: 'Silver', oldRank: 'Bronze', xpRequired: 3000 }],

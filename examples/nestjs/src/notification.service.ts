@@ -30,8 +30,8 @@ export class NotificationService {
   @RealtimeHandler('notification:mark_read')
   markRead({ payload: { notificationId }, user: { userId }, device, fail }: Context<'notification:mark_read'>) {
     if (!this.store.markRead(userId, notificationId)) throw fail('NOT_FOUND', { notificationId })
-    this.realtime.toUser(userId).exceptDevice(device.id).emit('notification:read', { notificationId, success: true })
-    this.realtime.toUser(userId).emit('notification:unread_count', { unreadCount: this.store.unreadCount(userId) })
+    void this.realtime.toUser(userId).exceptDevice(device.id).emit('notification:read', { notificationId, success: true })
+    void this.realtime.toUser(userId).emit('notification:unread_count', { unreadCount: this.store.unreadCount(userId) })
     return { success: true }
   }
 

@@ -18,7 +18,7 @@ export class WebSocketService {
   }
 
   emitNotificationToUsers(userIds: readonly string[], notification: Notification): void {
-    this.realtime.toUsers(userIds).emit('notification:new', { notification, timestamp: new Date().toISOString() })
+    void this.realtime.toUsers(userIds).emit('notification:new', { notification, timestamp: new Date().toISOString() })
   }
 
   broadcastLeaderboardUpdate(leaderboard: Payload<'leaderboard:updated'>['leaderboard']): void {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { DeviceAnswer, RealtimeServer } from '@org/realtime-server'
+import type { DeviceAnswer, RealtimeServer, Receipt } from '@org/realtime-server'
 import type * as z from 'zod'
 import type { Achievement, contract } from './contract.js'
 import type { Fallback } from './fallback.js'
@@ -21,23 +21,29 @@ export interface Delivery {
 }
 
 const CONFIRM_MS = 20_000
+// How long a device that is connected may take to say that it has shown a notification.
+const SHOWN_MS = 2_000
 
 /** What the application does, whoever asks for it: an HTTP route, an event of a client, a job. */
 export class Service {
   constructor(private readonly parts: Parts) {}
 
-  /** Tells a user: now, where they are connected, and otherwise by the fallback. */
+  /**
+   * Tells a user, on every device, also on those that come back later; and by the fallback, where no device has shown it in time.
+   * That a device is connected is no proof of that: it may be gone before the event comes.
+   */
   async notify(userId: string, draft: Draft): Promise<Delivery> {
     const { realtime, inbox, fallback } = this.parts
     const notification = inbox.add(userId, draft)
+    const receipt = await realtime.toUser(userId).emit('notification:new', { notification, timestamp: new Date().toISOString() }, { confirm: true })
+    this.#countUnread(userId)
     const { length: devices } = await realtime.presence.devices(userId)
     if (devices > 0) {
-      realtime.toUser(userId).emit('notification:new', { notification, timestamp: new Date().toISOString() })
-      this.#countUnread(userId)
+      // An application that must survive its own end leaves this to its job queue: the receipt is plain data.
+      this.#handOverUnlessShown(userId, notification, receipt).catch((error: unknown) => process.emitWarning(String(error)))
       return { notification, delivered: { by: 'socket', devices } }
     }
-    await fallback.deliver(userId, notification)
-    realtime.toAll().emit('fallback:used', { id: randomUUID(), userId, title: draft.title, by: fallback.name })
+    await this.#handOver(userId, notification)
     return { notification, delivered: { by: fallback.name } }
   }
 
@@ -47,7 +53,7 @@ export class Service {
     if (!inbox.markRead(userId, notificationId)) return false
     const user = realtime.toUser(userId)
     const others = exceptDevice === undefined ? user : user.exceptDevice(exceptDevice)
-    others.emit('notification:read', { notificationId, success: true })
+    void others.emit('notification:read', { notificationId, success: true })
     this.#countUnread(userId)
     return true
   }
@@ -56,7 +62,7 @@ export class Service {
   remove(userId: string, notificationId: string): boolean {
     const { realtime, inbox } = this.parts
     if (!inbox.remove(userId, notificationId)) return false
-    realtime.toUser(userId).emit('notification:deleted', { notificationId })
+    void realtime.toUser(userId).emit('notification:deleted', { notificationId })
     this.#countUnread(userId)
     return true
   }
@@ -111,7 +117,18 @@ export class Service {
     }
   }
 
+  async #handOverUnlessShown(userId: string, notification: StoredNotification, receipt: Receipt): Promise<void> {
+    const isShown = await this.parts.realtime.inbox(userId).confirmed(receipt, { timeoutMs: SHOWN_MS })
+    if (!isShown) await this.#handOver(userId, notification)
+  }
+
+  async #handOver(userId: string, notification: StoredNotification): Promise<void> {
+    const { realtime, fallback } = this.parts
+    await fallback.deliver(userId, notification)
+    realtime.toAll().emit('fallback:used', { id: randomUUID(), userId, title: notification.title, by: fallback.name })
+  }
+
   #countUnread(userId: string): void {
-    this.parts.realtime.toUser(userId).emit('notification:unread_count', { unreadCount: this.parts.inbox.unreadCount(userId) })
+    void this.parts.realtime.toUser(userId).emit('notification:unread_count', { unreadCount: this.parts.inbox.unreadCount(userId) })
   }
 }

@@ -36,7 +36,7 @@ function createNodeServer({ path, cors, jwt: token, redisUrl }: NodeOptions) {
 
   realtime.on('notification:mark_read', ({ payload: { notificationId }, user, device }) => {
     // The user's other devices hear of it on whichever node they are.
-    realtime.toUser(user.userId).exceptDevice(device.id).emit('notification:read', { notificationId, success: true })
+    void realtime.toUser(user.userId).exceptDevice(device.id).emit('notification:read', { notificationId, success: true })
     return { success: true }
   })
   return realtime
@@ -62,8 +62,8 @@ async function answer(realtime: Realtime, node: string, request: IncomingMessage
   if (what === 'ready') {
     response.writeHead(realtime.ready ? 200 : 503).end()
   } else if (what === 'notify' && request.method === 'POST') {
-    notify(realtime, userId, await textOf(request))
-    response.writeHead(204).end()
+    const isStored = await notify(realtime, userId, await textOf(request))
+    response.writeHead(isStored ? 204 : 503).end()
   } else if (what === 'users') {
     const devices = await realtime.presence.devices(userId)
     const online = await realtime.presence.isOnline(userId)
@@ -74,9 +74,15 @@ async function answer(realtime: Realtime, node: string, request: IncomingMessage
   }
 }
 
-function notify(realtime: Realtime, userId: string, message: string): void {
-  const now = new Date().toISOString()
-  realtime.toUser(userId).emit('notification:new', { notification: { id: randomBytes(6).toString('hex'), message }, timestamp: now })
+/** @returns whether it is stored, for all the user's devices. */
+async function notify(realtime: Realtime, userId: string, message: string): Promise<boolean> {
+  const notification = { id: randomBytes(6).toString('hex'), message }
+  try {
+    await realtime.toUser(userId).emit('notification:new', { notification, timestamp: new Date().toISOString() })
+    return true
+  } catch {
+    return false // told to `onError`; whoever asks tries again
+  }
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

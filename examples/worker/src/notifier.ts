@@ -15,7 +15,7 @@ export interface Fallback {
 
 export type Way = 'live' | 'fallback'
 
-/** Tells users of something, wherever they are connected, and otherwise by other means. */
+/** Tells users of something, on all their devices, and who is not connected by other means, too. */
 export class Notifier {
   constructor(
     private readonly emitter: RealtimeEmitter<typeof contract>,
@@ -24,12 +24,12 @@ export class Notifier {
 
   /**
    * @returns how each user was told.
-   * @throws RealtimeError `UNAVAILABLE` where Redis is away; nobody has been told, so the job can be tried again.
+   * @throws RealtimeError `UNAVAILABLE` where Redis is away; nobody was told by other means, so the job can be tried again.
    */
   async notify(userIds: readonly string[], title: string, text: string): Promise<Map<string, Way>> {
     const message = { id: randomUUID(), title, message: text }
     const online = new Set(await this.emitter.presence.online(userIds)) // one question for all of them
-    this.emitter.toUsers([...online]).emit('notification:new', { notification: message, timestamp: new Date().toISOString() })
+    await this.emitter.toUsers(userIds).emit('notification:new', { notification: message, timestamp: new Date().toISOString() })
     await Promise.all(userIds.filter((userId) => !online.has(userId)).map((userId) => this.fallback.send(userId, message)))
     return new Map(userIds.map((userId) => [userId, online.has(userId) ? 'live' : 'fallback']))
   }

@@ -14,10 +14,12 @@ export interface PositionStore {
 interface Log {
   /** The last event that has come. */
   last: Position
+  /** The last one whose listeners have finished, and those of all before it. */
+  finished?: Position
   /** Resolves once the listeners of all that came so far have finished. */
-  done: Promise<unknown>
+  done?: Promise<unknown>
   /** While the application fetches what it has missed; what comes meanwhile waits. */
-  held: Promise<unknown> | undefined
+  held?: Promise<unknown> | undefined
 }
 
 // Receipts that are sent together.
@@ -27,90 +29,80 @@ const ACK_AT_ONCE = 100
 /** Where this device is in each log of durable events: the user's own, and those of rooms. */
 export function createPositions(store: PositionStore | undefined, connection: () => Connection) {
   const logs = new Map<string, Log>()
-  /** What the listeners have finished: it goes on from there after the page was loaded again. */
-  let finished: Record<string, Position> = {}
-  const receipts: Position[] = []
+  let receipts: Position[] = []
   let user = ''
-  let timer: ReturnType<typeof setTimeout> | undefined
 
   const nameOf = (room: RoomAddress | undefined): string => (room ? keyOf(room) : `user:${user}`)
+  const all = (which: 'last' | 'finished') => Object.fromEntries([...logs].map(([name, log]) => [name, log[which]]))
+  const save = (): unknown => store?.set(JSON.stringify(all('finished')))
 
-  function save(): void {
-    store?.set(JSON.stringify(finished))
-  }
-
-  function move(name: string, log: Log, position: Position, work: Promise<number>, confirm?: true): void {
+  function move(log: Log, { epoch, sequence, atMs, confirm }: DeliveryMeta, work: Promise<number>): void {
+    const position = { epoch, sequence, atMs }
     log.last = position
     log.done = Promise.all([work, log.done]).then(([listeners]) => {
-      if (logs.get(name) !== log) return
-      finished[name] = position
+      log.finished = position
       save()
       if (confirm && listeners) {
         receipts.push(position)
-        timer ??= setTimeout(acknowledge, ACK_MS)
+        setTimeout(acknowledge, ACK_MS)
       }
     })
   }
 
   function acknowledge(): void {
-    timer = undefined
     if (!receipts.length || connection().status() !== 'connected') return // the next connection sends them
-    connection().socket.emit(CONTROL.ack, { receipts: receipts.splice(0, ACK_AT_ONCE) })
+    connection().socket.emit(CONTROL.ack, { receipts: receipts.slice(0, ACK_AT_ONCE) })
+    receipts = receipts.slice(ACK_AT_ONCE)
     acknowledge()
   }
 
+  /** In its turn: after what the application fetches. */
+  const inTurn = ({ held }: Log, tell: () => Promise<number>): Promise<number> => (held ? held.then(tell) : tell())
+
   return {
     /** What the handshake says. */
-    async since(): Promise<Record<string, Position>> {
+    async since(): Promise<object> {
       if (!logs.size && store) {
         try {
-          finished = JSON.parse((await store.get()) || '{}')
+          const kept = JSON.parse((await store.get()) || '{}')
+          for (const name in kept) logs.set(name, { last: kept[name], finished: kept[name] })
         } catch {
           // What cannot be read is none.
         }
-        for (const name in finished) logs.set(name, { last: finished[name] as Position, done: Promise.resolve(), held: undefined })
       }
-      return Object.fromEntries([...logs].map(([name, { last }]) => [name, last]))
+      return all('last')
     },
 
     connected(userId: string): void {
-      if (user && user !== userId) {
-        logs.clear() // they were another user's
-        finished = {}
-      }
+      if (user && user !== userId) logs.clear() // they were another user's
       user = userId
       acknowledge()
     },
 
     /** A durable event: told in its turn, unless it has come before. */
-    take({ room, confirm, epoch, sequence, atMs }: DeliveryMeta, tell: () => Promise<number>): void {
-      const name = nameOf(room)
-      const log = logs.get(name)
+    take(meta: DeliveryMeta, tell: () => Promise<number>): void {
+      const log = logs.get(nameOf(meta.room))
       if (!log)
         void tell() // it has left the room
-      else if (epoch !== log.last.epoch || sequence > log.last.sequence)
-        move(name, log, { epoch, sequence, atMs }, log.held ? log.held.then(tell) : tell(), confirm)
+      else if (meta.epoch !== log.last.epoch || meta.sequence > log.last.sequence) move(log, meta, inTurn(log, tell))
     },
 
     /** The server says where it goes on: what comes waits until listeners have fetched what they need. */
-    hold({ room, epoch, sequence, atMs }: DeliveryMeta, tell: () => Promise<number>): void {
-      const name = nameOf(room)
-      const log = logs.get(name) ?? { last: { epoch, sequence, atMs }, done: Promise.resolve(), held: undefined }
+    hold(meta: DeliveryMeta, tell: () => Promise<number>): void {
+      const name = nameOf(meta.room)
+      const log: Log = logs.get(name) ?? { last: meta }
       logs.set(name, log)
-      const told = log.held ? log.held.then(tell) : tell()
+      const told = inTurn(log, tell)
       const held = told.then(() => {
         if (log.held === held) log.held = undefined
       })
       log.held = held
-      move(name, log, { epoch, sequence, atMs }, told)
+      move(log, meta, told)
     },
 
     /** A room was left: who joins it again begins anew. */
     forget(room: RoomAddress): void {
-      const name = keyOf(room)
-      logs.delete(name)
-      delete finished[name]
-      save()
+      if (logs.delete(keyOf(room))) save()
     },
   }
 }

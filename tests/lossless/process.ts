@@ -1,0 +1,55 @@
+import { createRealtimeServer } from '@org/realtime-server'
+import { redisCluster } from '@org/realtime-server/redis'
+import { numbered } from './contract.js'
+
+// One node of the run: serves devices, and emits what the driver tells it to.
+
+export interface Setup {
+  readonly url: string
+  readonly prefix: string
+  readonly port: number
+  readonly maxMessages: number
+}
+
+export type Order =
+  | { readonly id: number; readonly ask: 'emit'; readonly event: 'kept' | 'plain'; readonly user: string; readonly n: number }
+  | { readonly id: number; readonly ask: 'trim'; readonly user: string; readonly through: number }
+  | { readonly id: number; readonly ask: 'drop' }
+  | { readonly id: number; readonly ask: 'ready' }
+
+const setup = JSON.parse(process.env['LOSSLESS_SETUP'] ?? '{}') as Setup // the driver has written it
+
+const realtime = createRealtimeServer(numbered, {
+  authenticate: ({ token }) => ({ userId: token ?? '' }),
+  presence: { graceMs: 0 },
+  cluster: redisCluster({ url: setup.url, prefix: setup.prefix, leaseMs: 1_000 }),
+  durable: { maxMessages: setup.maxMessages, pollMs: 1_000 },
+  pingIntervalMs: 1_000,
+  pingTimeoutMs: 1_000,
+  onError: () => {}, // faults are made on purpose
+})
+
+async function perform(order: Order): Promise<unknown> {
+  switch (order.ask) {
+    case 'emit':
+      return realtime.toUser(order.user).emit(order.event, { n: order.n })
+    case 'trim':
+      return realtime.inbox(order.user).trim({ through: order.through })
+    case 'drop':
+      for (const socket of realtime.io.of('/').sockets.values()) if (Math.random() < 0.5) socket.conn.close()
+      return undefined
+    case 'ready':
+      return realtime.ready
+  }
+}
+
+process.on('message', (order: Order) => {
+  perform(order).then(
+    (value) => process.send?.({ id: order.id, value }),
+    (error: unknown) => process.send?.({ id: order.id, failed: String(error) }),
+  )
+})
+process.on('disconnect', () => process.exit()) // the driver is gone
+
+await realtime.listen(setup.port, '127.0.0.1')
+process.send?.({ id: -1 })
