@@ -1,8 +1,8 @@
 // Type-checked against the packed packages, under several module systems and versions of TypeScript.
 import { createServer } from 'node:http'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
-import { createOutbox } from '@org/realtime-client/outbox'
 import { openTelemetry as clientTelemetry } from '@org/realtime-client/opentelemetry'
+import { createOutbox } from '@org/realtime-client/outbox'
 import { createRealtimeHooks } from '@org/realtime-client/react'
 import { type ClientToServerEvents, defineContract, type ServerToClientEvents, toManifest } from '@org/realtime-contracts'
 import { compareContracts, readLock, toLock } from '@org/realtime-contracts/compat'

@@ -1,8 +1,8 @@
 // Runs the packed packages as ES modules.
 import assert from 'node:assert/strict'
 import { createRealtimeClient, RealtimeError } from '@org/realtime-client'
-import { createOutbox } from '@org/realtime-client/outbox'
 import { openTelemetry as clientTelemetry } from '@org/realtime-client/opentelemetry'
+import { createOutbox } from '@org/realtime-client/outbox'
 import { createRealtimeHooks } from '@org/realtime-client/react'
 import { RealtimeError as SameError } from '@org/realtime-contracts'
 import { compareContracts } from '@org/realtime-contracts/compat'
