@@ -315,6 +315,11 @@ describe('a lock', () => {
     ['no events', { ...toLock(contract), serverToClient: [] }, /serverToClient must be an object/],
     ['an event that is none', { ...toLock(contract), serverToClient: { told: 1 } }, /serverToClient "told" must be an object/],
     ['an unknown type', { ...toLock(contract), presence: { type: 'map' } }, /type "map", which this version does not know/],
+    ['a reference to nothing', { ...toLock(contract), presence: { type: 'ref', to: '0' } }, /reference to "0", which is not around it/],
+    ['a part that is not there', { ...toLock(contract), presence: { type: 'array' } }, /"array" without "items"/],
+    ['a part of another kind', { ...toLock(contract), presence: { type: 'union', of: 5 } }, /not a list of schemas/],
+    ['checks of another kind', { ...toLock(contract), presence: { type: 'string', formats: 3 } }, /not a list of formats/],
+    ['a schema that is none', { ...toLock(contract), presence: { type: 'object', fields: { a: 1 } } }, /not a schema/],
   ])('that is %s is refused', (_name, source, message) => {
     expect(() => readLock(source)).toThrow(message)
     expect(() => readLock(source)).toThrow(TypeError)
@@ -398,6 +403,7 @@ test('a lock of everything is the text that it was', () => {
   })
   const text = formatLock({ ...toLock(define(event(everything))), fingerprint: '' })
   expect(hashText(text), text).toBe(PINNED)
+  expect(readLock(text)).toMatchObject({ name: 'test' })
 })
 
 test('contracts of 500 events are compared in well under a second', () => {

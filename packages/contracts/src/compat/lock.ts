@@ -1,5 +1,6 @@
 import type { Contract, Delivery, EventDefinition, EventLimits, EventMap } from '../contract.js'
 import { isSchema, isVoid, type Schema } from '../schema.js'
+import { findMalformed, isRecord } from './malformed.js'
 import type { LockModel } from './model.js'
 import { readModel } from './read.js'
 
@@ -152,21 +153,8 @@ function checkEvent(event: EventLock, where: string): void {
   for (const model of [event.payload, event.reply, ...Object.values(event.errors ?? {})]) checkModel(model, where)
 }
 
-const TYPES: ReadonlySet<unknown> = new Set(
-  'unknown never null boolean enum stringbool string number template array tuple object record union all optional nullable default catch required received codec pipe ref'.split(
-    ' ',
-  ),
-)
-
 function checkModel(model: unknown, where: string): void {
-  if (Array.isArray(model)) for (const part of model) checkModel(part, where)
-  if (!isRecord(model)) return
-  if (typeof model['type'] === 'string' && !TYPES.has(model['type'])) {
-    throw new TypeError(`${where} holds a schema of the type ${JSON.stringify(model['type'])}, which this version does not know`)
-  }
-  for (const part of Object.values(model)) checkModel(part, where)
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (model === undefined || model === null) return
+  const problem = findMalformed(model)
+  if (problem !== undefined) throw new TypeError(`${where} holds ${problem}`)
 }
