@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,8 +24,8 @@ export const contract = defineContract({
 const FIELDS = 'id: z.string(), total: z.number()'
 
 /** A project of a user, with a contract in TypeScript. */
-function project(contract = contractOf(FIELDS)) {
-  const root = mkdtempSync(join(folder, '.project-')) // beside this package's own, so that what it needs is found
+function project(contract = contractOf(FIELDS), within = folder) {
+  const root = mkdtempSync(join(within, '.project-')) // beside this package's own, so that what it needs is found
   onTestFinished(() => rmSync(root, { recursive: true, force: true }))
   const write = (file: string, text: string): void => {
     mkdirSync(dirname(join(root, file)), { recursive: true })
@@ -177,6 +177,21 @@ describe('realtime check', () => {
     await realtime('lock')
     await realtime('release')
     expect(await realtime('check')).toMatchObject({ exit: 1, error: expect.stringContaining('needs a major of shop') })
+  })
+
+  test('takes the version of the contract for the plan where there are no changesets', async () => {
+    const { realtime, write, root } = project(contractOf(FIELDS), tmpdir()) // this repository has changesets
+    symlinkSync(join(folder, 'node_modules'), join(root, 'node_modules'))
+    await realtime('release')
+    write('src/contract.ts', contractOf('id: z.string()', '1.1.0'))
+    await realtime('lock')
+    expect(await realtime('check')).toMatchObject({
+      exit: 1,
+      error: expect.stringContaining('needs a major of the contract, and its version says a minor: give it the next'),
+    })
+    write('src/contract.ts', contractOf('id: z.string()', '2.0.0'))
+    await realtime('lock')
+    expect(await realtime('check')).toMatchObject({ exit: 0 })
   })
 
   test('wants what is risky to be acknowledged, with an end', async () => {

@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
-import { compareHistory, type HistoryFinding, type Skew } from '@org/realtime-contracts/compat'
+import { type ContractLock, compareHistory, type HistoryFinding, type Skew } from '@org/realtime-contracts/compat'
 import { findUnacknowledged, readAcknowledged } from '../acknowledged.js'
-import { findChangesets, isLess, plannedBump } from '../changesets.js'
+import { type Bump, findChangesets, isLess, plannedBump } from '../changesets.js'
 import { findUnserved } from '../evolutions.js'
 import { formatReport } from '../format.js'
 import { lint } from '../lints.js'
@@ -11,7 +11,13 @@ import { Places } from '../places.js'
 import { planBump } from '../released.js'
 import type { Settings } from '../settings.js'
 import { EXIT, type Exit, type Output } from '../usage.js'
-import { readHistory } from '../versions.js'
+import { bumpBetween, readHistory } from '../versions.js'
+
+/** Without changesets, the contract's own version is the plan. */
+function toOwnBump(history: readonly ContractLock[], version: string): Bump {
+  const last = history.at(-1)
+  return last === undefined ? 'none' : bumpBetween(last.version, version)
+}
 
 export interface CheckOptions {
   readonly skew: Skew
@@ -33,17 +39,21 @@ export async function checkCommand(settings: Settings, { skew, strict, today }: 
   const history = readHistory(settings)
   const comparison = compareHistory(history, contract, { skew })
   const findings: readonly HistoryFinding[] = comparison.findings
-  const planned = plannedBump(findChangesets(settings.root), settings.packageName)
+  const changesets = findChangesets(settings.root)
+  const planned = changesets === undefined ? toOwnBump(history, contract.version) : plannedBump(changesets, settings.packageName)
   const needed = planBump(history, contract, { skew })
   const tooSmall = isLess(planned, needed.bump)
   const open = findUnacknowledged(findings, readAcknowledged(settings.acknowledged), today)
   const isTooMuch = ({ id, verdict }: HistoryFinding): boolean => tooSmall && verdict === 'breaking' && needed.findings.some((each) => each.id === id)
   const told = findings.filter((finding) => isTooMuch(finding) || open.includes(finding))
   if (told.length > 0) out(formatReport({ ...comparison, findings: told, places: new Places(settings) }, 'human'))
-  if (tooSmall)
-    error(
-      `The change needs a ${needed.bump} of ${settings.packageName}, and the changesets plan ${planned === 'none' ? 'nothing' : `a ${planned}`}: run "realtime changeset"\n`,
-    )
+  if (tooSmall) {
+    const [of, planner, what] =
+      changesets === undefined
+        ? ['the contract', 'its version says', 'give it the next version']
+        : [settings.packageName, 'the changesets plan', 'run "realtime changeset"']
+    error(`The change needs a ${needed.bump} of ${of}, and ${planner} ${planned === 'none' ? 'nothing' : `a ${planned}`}: ${what}\n`)
+  }
   if (open.length > 0)
     error(`${open.length} risky findings are not acknowledged: add { "id", "reason", "until" } to ${relative(settings.root, settings.acknowledged)}\n`)
 
