@@ -23,4 +23,5 @@ export type { MemberChange, PresenceEvents, PresenceReader, PresenceStore, Prese
 export { MemoryRevocationStore, type Revocation, type RevocationStore } from './revocation.js'
 export type { RoomRule } from './rooms.js'
 export { createRealtimeServer } from './server.js'
+export type { Once } from './steps.js'
 export type { BufferLimits } from './transport.js'
