@@ -1,3 +1,4 @@
+import { RealtimeError } from '@org/realtime-contracts'
 import { MemoryIdempotencyStore, type RedisCommand } from '@org/realtime-server'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { gate, type ShopNode, type StartNodes, startInMemory, startOnRedis } from './commands/nodes.js'
@@ -322,7 +323,7 @@ describe.each<[string, StartNodes]>([
       const setup: Setup = (realtime) =>
         realtime.on('checkout', async ({ once, attempt }) => {
           for (const [index, command] of commands.entries()) results.push(await once(`step-${index}`, command))
-          await rejection(once('wrong', ['INCR', 'list']))
+          expect(await rejection(once('wrong', ['INCR', 'list']))).toMatchObject({ message: expect.stringContaining('WRONGTYPE') })
           if (attempt < 2) throw new Error('broken')
         })
       const [first, second] = (await start(2, { setup })) as unknown as Pair
@@ -443,6 +444,20 @@ describe('a store', () => {
     expect(run).toHaveBeenCalledTimes(1)
   })
 
+  test('that fails at a step has the client ask again, which goes on from there', async () => {
+    const store = new MemoryIdempotencyStore()
+    const remember = store.remember.bind(store)
+    const failing = vi.spyOn(store, 'remember').mockImplementationOnce(remember).mockRejectedValueOnce(new RealtimeError('UNAVAILABLE', 'down'))
+    const [charge, note] = [vi.fn(() => 5), vi.fn(() => 6)]
+    const setup: Setup = (realtime) =>
+      realtime.on('order', async ({ once }) => ({ number: (await once('charge', charge)) + (await once('note', note)), at: AT }))
+    const [node] = (await startInMemory(1, { setup, idempotency: { store } })) as unknown as Only
+    const client = await node.connect('ada')
+    expect(await client.request('order', { item: 'tea' })).toMatchObject({ number: 11 })
+    expect([charge.mock.calls.length, note.mock.calls.length, failing.mock.calls.length]).toEqual([1, 2, 3])
+    expect(node.errors).toMatchObject([{ error: { message: 'down' }, event: 'order' }])
+  })
+
   test('that is a Redis which does not answer keeps the handler from running until it does', async () => {
     const run = vi.fn()
     const [node] = (await startOnRedis(() => redis.url)(1, {
@@ -479,7 +494,7 @@ describe('a store', () => {
     const run = vi.fn()
     const [node] = (await startOnRedis(() => redis.url)(1, {
       setup: (realtime) => realtime.on('checkout', run),
-      idempotency: { retentionMs: 1_000 },
+      idempotency: { retentionMs: 1_000, leaseMs: 500 },
     })) as unknown as Only
     const client = await node.connect('ada')
     await client.request('checkout', undefined, { key: 'k' })

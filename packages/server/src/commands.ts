@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { ValueCodec } from '@org/realtime-contracts'
-import { canonicalJson, describeIssues, isKey, type RealtimeError, type Reply } from '@org/realtime-contracts/wire'
+import { canonicalJson, describeIssues, RealtimeError, type Reply } from '@org/realtime-contracts/wire'
 import type { Failures } from './answer.js'
 import type { Report } from './context.js'
-import type { Claim, Claimant, IdempotencyStore, RedisCommand } from './idempotency.js'
+import type { Claim, Claimant, IdempotencyStore } from './idempotency.js'
+import { type AskStore, createOnce, type Once } from './steps.js'
 import { delay, withTimeout } from './time.js'
 
 /** What the handler of an idempotent event is given beside what every handler is. */
@@ -12,15 +13,7 @@ export interface CommandContext {
   readonly key: string
   /** 1 where the handler runs for this key the first time; more where it threw before, or its process died: what it did then may be done. */
   readonly attempt: number
-  /**
-   * Does a step of the handler once, also where the handler runs again, and resolves with what it came to the first time.
-   * - A command of Redis, whose first argument is its one key, runs in the Redis of the cluster, together with the mark that it has: both or neither.
-   * - A function is called, and what it resolves with is remembered, as JSON: a process that dies between the two calls it again.
-   * @param step names it among the steps of this handler: 1–64 of `[A-Za-z0-9_-]`.
-   * @throws TypeError for another name, and for a command of Redis where there is no cluster; RealtimeError `UNAVAILABLE` where the store fails; what the function throws.
-   */
-  once<T>(step: string, effect: () => T | Promise<T>): Promise<T>
-  once(step: string, effect: RedisCommand): Promise<unknown>
+  readonly once: Once
 }
 
 /** How commands are remembered. */
@@ -98,7 +91,7 @@ export class Commands {
   /** The encoded data of the reply. @throws what the handler threw, or what `fail` made for an earlier call. */
   async run(call: CommandCall, work: Work): Promise<unknown> {
     const reply = await (call.key === undefined
-      ? this.#reply(call, this.#context(randomUUID(), randomUUID(), 1, UNKEYED_MS), work)
+      ? this.#reply(call, this.#context(call, randomUUID(), randomUUID(), 1, UNKEYED_MS), work)
       : this.#once(call, call.key, work))
     if (reply.ok) return reply.data
     throw call.failures.restore(reply.error)
@@ -134,7 +127,7 @@ export class Commands {
       case 'done':
         return JSON.parse(claim.reply) as Reply // as it was kept
       case 'claimed': {
-        const reply = this.#execute(id, claimant, call, () => this.#reply(call, this.#context(id, key, claim.attempt, this.#retentionMs), work))
+        const reply = this.#execute(id, claimant, call, () => this.#reply(call, this.#context(call, id, key, claim.attempt, this.#retentionMs), work))
         this.#running.set(id, { digest: claimant.digest, reply: reply.catch(() => undefined) })
         return reply
       }
@@ -143,7 +136,7 @@ export class Commands {
 
   async #claim(id: string, claimant: Claimant, call: CommandCall): Promise<Claim> {
     try {
-      return await this.#bounded(this.store.claim(id, claimant, this.#leaseMs, this.#retentionMs))
+      return await this.#bounded(this.store.claim(id, claimant, this.#leaseMs, Math.max(this.#leaseMs, this.#retentionMs)))
     } catch (cause) {
       this.report(cause, { event: call.event, userId: call.userId })
       this.store.release(id, claimant).catch(noop) // it may have been taken
@@ -220,30 +213,21 @@ export class Commands {
     return { ok: false, error: { code: 'INTERNAL', message: 'The server failed to answer this' } }
   }
 
-  #context(id: string, key: string, attempt: number, retentionMs: number): CommandContext {
-    const once = (step: string, effect: RedisCommand | (() => unknown)) => this.#step(id, step, effect, retentionMs)
-    return { key, attempt, once: once as CommandContext['once'] } // which says what each effect comes to
-  }
-
-  async #step(id: string, step: string, effect: RedisCommand | (() => unknown), retentionMs: number): Promise<unknown> {
-    if (!isKey(step)) throw new TypeError(`once: the name of a step is 1–64 of [A-Za-z0-9_-]; got ${JSON.stringify(step)}`)
-    if (typeof effect !== 'function') return this.#apply(id, step, effect, retentionMs)
-    const known = await this.#bounded(this.store.recall(id, step))
-    if (known !== undefined && known !== null) return fromText(known)
-    const result = toText(step, await effect())
-    return fromText(await this.#bounded(this.store.remember(id, step, result, retentionMs)))
-  }
-
-  async #apply(id: string, step: string, command: RedisCommand, retentionMs: number): Promise<unknown> {
-    if (!Array.isArray(command) || command.length < 2) {
-      throw new TypeError("once: an effect is a function, or a command of Redis with its key, such as ['INCR', 'orders']")
+  #context(call: CommandCall, id: string, key: string, attempt: number, retentionMs: number): CommandContext {
+    const ask: AskStore = async (work) => {
+      try {
+        return await this.#bounded(work(this.store))
+      } catch (cause) {
+        if (!(cause instanceof RealtimeError && cause.code === 'UNAVAILABLE')) throw cause
+        this.report(cause, { event: call.event, userId: call.userId })
+        throw unavailable(call, 'A step could not be made sure of') // so that the client asks again, and the handler goes on from there
+      }
     }
-    if (this.store.apply === undefined) throw new TypeError('once: a command of Redis needs the Redis of a cluster; without one, give a function')
-    return fromText(await this.#bounded(this.store.apply(id, step, command, retentionMs)))
+    return { key, attempt, once: createOnce(id, retentionMs, ask) }
   }
 
   #bounded<T>(work: Promise<T>): Promise<T> {
-    return withTimeout(this.#leaseMs, work, () => new Error(`The idempotency store took longer than ${this.#leaseMs} ms`))
+    return withTimeout(this.#leaseMs, work, () => new RealtimeError('UNAVAILABLE', `The idempotency store took longer than ${this.#leaseMs} ms`))
   }
 }
 
@@ -259,19 +243,6 @@ function conflict({ failures }: CommandCall): RealtimeError {
 
 function unavailable({ failures }: CommandCall, message: string): RealtimeError {
   return failures.restore({ code: 'UNAVAILABLE', message, data: { retryAfterMs: RETRY_AFTER_MS } })
-}
-
-// A step may come to nothing, which JSON has no word for.
-const NOTHING = ''
-
-function toText(step: string, result: unknown): string {
-  const text = JSON.stringify(result) as string | undefined
-  if (text === undefined && result !== undefined) throw new TypeError(`once: what ${JSON.stringify(step)} came to is no JSON`)
-  return text ?? NOTHING
-}
-
-function fromText(text: string): unknown {
-  return text === NOTHING ? undefined : JSON.parse(text)
 }
 
 /** Keeps no process up. */

@@ -84,7 +84,9 @@ export class MemoryIdempotencyStore implements IdempotencyStore {
 
   async renew(id: string, { token }: Claimant, leaseMs: number): Promise<void> {
     const entry = this.#find(id)
-    if (entry?.token === token) entry.leaseUntilMs = Date.now() + leaseMs
+    if (entry?.token !== token) return
+    entry.leaseUntilMs = Date.now() + leaseMs
+    entry.untilMs = Math.max(entry.untilMs, entry.leaseUntilMs)
   }
 
   async release(id: string, { token }: Claimant): Promise<void> {

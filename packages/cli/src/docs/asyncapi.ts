@@ -75,7 +75,7 @@ function toMessage(name: string, description: string | undefined, payload: JsonS
 }
 
 function toOperation(event: EventDocument): object {
-  const { direction, id, reply, errors, limits, deprecated } = event
+  const { direction, id, reply, errors, limits, idempotent, deprecated } = event
   const channel = { $ref: `#/channels/${id}` }
   return {
     action: direction === 'serverToClient' ? 'send' : 'receive',
@@ -84,7 +84,13 @@ function toOperation(event: EventDocument): object {
     ...(deprecated !== undefined && { tags: [{ name: 'deprecated', description: deprecated }] }),
     messages: [{ $ref: `#/channels/${id}/messages/event` }],
     ...(reply && { reply: { channel, messages: [{ $ref: `#/channels/${id}/messages/reply` }] } }),
-    'x-socketio': { event: event.name, acknowledged: reply !== undefined, errors: errors.map(({ code }) => code), ...(limits && { limits }) },
+    'x-socketio': {
+      event: event.name,
+      acknowledged: reply !== undefined,
+      errors: errors.map(({ code }) => code),
+      ...(limits && { limits }),
+      ...(idempotent && { idempotent }),
+    },
   }
 }
 

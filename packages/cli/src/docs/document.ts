@@ -25,6 +25,7 @@ export interface EventDocument {
   readonly errors: ReadonlyArray<{ readonly code: string; readonly data: JsonSchema | undefined }>
   /** How often it may be sent, and how large it may be. */
   readonly limits: EventDefinition['limits']
+  readonly idempotent: boolean
   /** Whether it is the SDK's own. */
   readonly isReserved: boolean
 }
@@ -72,7 +73,7 @@ export function toDocument(contract: Contract): ContractDocument {
 }
 
 function toEvent(name: string, direction: Direction, id: string, entry: EventEntry, definitions: Definitions): EventDocument {
-  const { payload, reply, errors = {}, deprecated, limits } = isSchema(entry) ? ({ payload: entry } as EventDefinition) : entry
+  const { payload, reply, errors = {}, deprecated, limits, idempotent = false } = isSchema(entry) ? ({ payload: entry } as EventDefinition) : entry
   return {
     name,
     direction,
@@ -83,6 +84,7 @@ function toEvent(name: string, direction: Direction, id: string, entry: EventEnt
     reply: reply && (isVoid(reply) ? {} : { data: toJsonSchema(reply, `${id}.reply`, definitions) }),
     errors: Object.entries(errors).map(([code, data]) => ({ code, data: data === null ? undefined : toJsonSchema(data, `${id}.error.${code}`, definitions) })),
     limits,
+    idempotent,
     isReserved: false,
   }
 }
@@ -102,6 +104,7 @@ function reserved(events: readonly ReservedEvent[], direction: Direction, ids: S
     deprecated: undefined,
     errors: [],
     limits: undefined,
+    idempotent: false,
     isReserved: true,
     payload: undefined,
     reply: undefined,

@@ -64,9 +64,10 @@ function toSection({ id, title, events }: Group, document: ContractDocument): st
 }
 
 function toArticle(event: EventDocument, document: ContractDocument): string {
-  const { id, name, description, deprecated, payload, reply, errors, limits } = event
+  const { id, name, description, deprecated, payload, reply, errors, limits, idempotent } = event
   return `<article id="${toHtmlText(id)}">
 <h3><code>${toHtmlText(name)}</code>${deprecated === undefined ? '' : '<span class="badge">deprecated</span>'}</h3>
+${idempotent ? '<p>Idempotent: with the same key (<code>$meta.key</code>) it happens once.</p>' : ''}
 ${deprecated === undefined ? '' : `<p class="note">Deprecated: ${toHtmlText(deprecated)}</p>`}
 ${description === undefined ? '' : `<p>${toHtmlText(description)}</p>`}
 <h4>Payload</h4>

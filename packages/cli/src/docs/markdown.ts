@@ -39,11 +39,12 @@ function section(title: string, events: readonly EventDocument[], direction: Eve
 }
 
 function toText(event: EventDocument, document: ContractDocument): string[] {
-  const { name, description, deprecated, payload, reply, errors, limits } = event
+  const { name, description, deprecated, payload, reply, errors, limits, idempotent } = event
   return [
     `### ${code(name)}`,
     ...(deprecated === undefined ? [] : [`**Deprecated:** ${deprecated}`]),
     ...(description === undefined ? [] : [`${description}.`.replace(/\.\.$/, '.')]),
+    ...(idempotent ? ['Idempotent: with the same key (`$meta.key`) it happens once.'] : []),
     ...(payload === undefined ? ['No payload.'] : [...fields(payload, document), example(payload, document)]),
     ...(limits === undefined
       ? []

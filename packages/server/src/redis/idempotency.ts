@@ -26,7 +26,10 @@ return { 'claimed', attempt }
 const RENEW = script(
   '',
   `
-if redis.call('HGET', base, 'token') == ARGV[1] then redis.call('HSET', base, 'until', now + ARGV[2]) end
+if redis.call('HGET', base, 'token') == ARGV[1] then
+  redis.call('HSET', base, 'until', now + ARGV[2])
+  if redis.call('PTTL', base) < tonumber(ARGV[2]) then redis.call('PEXPIRE', base, ARGV[2]) end
+end
 return 'OK'
 `,
 )
@@ -135,7 +138,7 @@ export class RedisIdempotencyStore implements IdempotencyStore {
 
   async apply(id: string, step: string, [name, key, ...args]: RedisCommand, retentionMs: number): Promise<string> {
     const mark = `${this.#key(id)} ${step} {${tagOf(key)}}`
-    return String(await this.bus.run(APPLY, [mark, key], [retentionMs, name, ...args]).catch(unavailable))
+    return String(await this.bus.run(APPLY, [mark, key], [retentionMs, name, ...args]).catch(refused))
   }
 
   #run(command: Script, id: string, args: ReadonlyArray<string | number>): Promise<unknown> {
@@ -145,6 +148,14 @@ export class RedisIdempotencyStore implements IdempotencyStore {
   #key(id: string): string {
     return `${this.base}command:${id}`
   }
+}
+
+// What a command of the application's is told whenever it is tried.
+const WRONG = /^(ERR|WRONGTYPE|CROSSSLOT|NOPERM) /
+
+function refused(error: unknown): never {
+  if (error instanceof Error && WRONG.test(error.message)) throw error
+  return unavailable(error)
 }
 
 function toField(step: string): string {
