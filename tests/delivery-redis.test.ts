@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import { contract } from '@org/realtime-contracts/events'
 import { createRealtimeEmitter } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { connectDevice, createDevice, type DurableServer, durable, range, startDurable } from './delivery.js'
-import { rejection, until } from './harness.js'
+import { createTestClient, rejection, signToken, until } from './harness.js'
+import { notify, startNode as startExampleNode } from './nodes.js'
 import { INSTALL_MS } from './programs.js'
 import { ask, type RedisServer, startRedis, startRedisCluster } from './redis.js'
 
@@ -145,6 +147,31 @@ test('what is too old is told as expired, also where nothing of the log is left 
   await until(() => missed?.said.length === 2 && had?.said.length === 1)
   expect(missed?.said[0]).toMatchObject({ event: '$gap', from: 2, to: 2, reason: 'expired', sequence: 2 })
   expect(had?.said[0]).toMatchObject({ event: '$caughtUp', sequence: 2, resumed: true })
+})
+
+test('the devices of a node that is killed get on another one what was stored meanwhile, in order and each once', async () => {
+  const [a, b] = await Promise.all([startExampleNode('a', redis.url), startExampleNode('b', redis.url)])
+  const positions = kept()
+  const messages: string[] = []
+  const connect = async (address: string) => {
+    const client = createTestClient(contract, { url: `http://${address}`, path: '/socket.io/', getToken: () => signToken('ada'), positions })
+    client.on('notification:new', ({ notification }) => messages.push(notification.message))
+    const begun = new Promise((resolve) => client.once('$caughtUp', resolve))
+    await client.connect()
+    await begun
+    return client
+  }
+  const client = await connect(a.address)
+  await notify(b.address, 'ada', 'one')
+  await until(() => messages.length === 1)
+  await a.end('SIGKILL')
+  await notify(b.address, 'ada', 'two')
+  await notify(b.address, 'ada', 'three')
+  client.close()
+  await connect(b.address)
+  await notify(b.address, 'ada', 'four')
+  await until(() => messages.length >= 4)
+  expect(messages).toEqual(['one', 'two', 'three', 'four'])
 })
 
 test('a process without sockets emits durably, and reads inboxes', async () => {

@@ -287,6 +287,26 @@ describe.each([
     expect(await away.realtime.inbox('nobody').confirmed(absent, { timeoutMs: 50 })).toBe(false)
   })
 
+  test('volatile events are left out for a device that does not read, and reach the others', async () => {
+    const [home, away] = await start()
+    const [slow, stock] = [await openRaw(away.url, 'ada'), await connectStock('ada', away.url)]
+    let moved = 0
+    stock.on('moved', () => moved++)
+    slow.tcp.pause()
+    const text = 'x'.repeat(50_000)
+    for (const n of range(1, 600)) {
+      home.realtime.toUser('ada').emit('moved', { n, text })
+      await until(() => moved === n)
+    }
+    home.realtime.toUser('ada').emit('seen', { n: 601 })
+    slow.tcp.resume()
+    await until(() => slow.frames.some((frame) => frame.includes('"seen"')))
+    const passed = slow.frames.filter((frame) => frame.includes('"moved"')).length
+    expect(passed).toBeGreaterThan(0)
+    expect(passed).toBeLessThan(600)
+    expect(slow.frames.filter((frame) => frame.includes('$disconnect'))).toEqual([])
+  })
+
   test('a device that does not read gets all of it once it does, and is not closed for it', async () => {
     const [home] = await start({ limits: { bufferedBytes: 300_000 }, durable: { pollMs: 200 } })
     const slow = await openRaw(home.url, 'ada')

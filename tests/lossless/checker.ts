@@ -4,7 +4,7 @@ import type { Entry, Place } from './history.js'
 
 export type Flaw = 'lost' | 'duplicated' | 'reordered' | 'invented' | 'strayed'
 
-export interface Violation {
+interface Violation {
   readonly flaw: Flaw
   readonly device: string
   readonly n: number
