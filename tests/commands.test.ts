@@ -369,6 +369,22 @@ describe('a client', () => {
     expect(await closed).toMatchObject({ code: 'CLOSED' })
   })
 
+  test('that is closed does not wait until it may ask again', async () => {
+    const refused = vi.fn()
+    const setup: Setup = (realtime) =>
+      realtime.on('checkout', ({ fail }) => {
+        refused()
+        throw fail('UNAVAILABLE', { retryAfterMs: 3_600_000 })
+      })
+    const [node] = (await startInMemory(1, { setup })) as unknown as Only
+    const client = await node.connect('ada')
+    const closed = rejection(client.request('checkout', undefined, { timeoutMs: 2 ** 30 }))
+    await node.settled()
+    expect(refused).toHaveBeenCalledTimes(1)
+    client.close()
+    expect(await closed).toMatchObject({ code: 'CLOSED' })
+  })
+
   test('waits as long as it is asked to where it is too fast', async () => {
     const setup: Setup = (realtime) => realtime.on('slowly', ({ payload }) => payload)
     const [node] = (await startInMemory(1, { setup })) as unknown as Only

@@ -1,5 +1,5 @@
 import { checkTimeout, isKey, RealtimeError } from '@org/realtime-contracts/wire'
-import { bounded, type Connection, randomId } from './connection.js'
+import { type Connection, randomId } from './connection.js'
 import { DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './requests.js'
 
 export interface CommandOptions extends RequestOptions {
@@ -63,7 +63,7 @@ export async function repeat(
       const askedMs = Number((data as { retryAfterMs?: number } | undefined)?.retryAfterMs) || 0
       const waitMs = Math.max(askedMs, Math.min(FIRST_WAIT_MS * 2 ** tries, MAX_WAIT_MS)) * (1 + Math.random() / 2)
       if (waitMs >= left()) throw unknown ? new RealtimeError('REPLY_TIMEOUT', undefined, { cause: error, event }) : error
-      await bounded(undefined, signal, undefined, (resolve) => setTimeout(resolve, waitMs))
+      await connection.pause(waitMs, signal)
       continue
     }
     throw new RealtimeError(unknown ? 'REPLY_LOST' : 'NOT_CONNECTED', 'Another user is connected', { event })

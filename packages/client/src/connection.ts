@@ -62,6 +62,8 @@ export interface Connection {
   ready(timeoutMs: number, signal: AbortSignal | undefined, late: string, event?: string): Promise<unknown>
   /** One call at a time, however many wait for it. @throws RealtimeError what `getToken` threw, or `UNAVAILABLE` for what is none or comes too late; `ABORTED`; why the connection ended. */
   token(timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown>
+  /** Resolves after the time. @throws RealtimeError `ABORTED`, or why the connection ended. */
+  pause(ms: number, signal: AbortSignal | undefined): Promise<unknown>
   /** Calls `renew` ahead of a token's end; of one that lasts months, months ahead. */
   renewBefore(expiresInMs: number | undefined, renew: () => void): void
 }
@@ -276,6 +278,19 @@ export function createConnection(
           token().then(resolve, reject)
         },
       ).finally(() => waiting.delete(settle))
+    },
+
+    pause(ms, signal) {
+      let ended: (error?: RealtimeError) => unknown
+      let pausing: Timer
+      return bounded(undefined, signal, undefined, (resolve, reject) => {
+        ended = (error) => error && reject(error)
+        waiting.add(ended)
+        pausing = setTimeout(resolve, ms)
+      }).finally(() => {
+        waiting.delete(ended)
+        clearTimeout(pausing)
+      })
     },
 
     renewBefore(expiresInMs, renew) {

@@ -294,10 +294,12 @@ async function stored(work: Promise<void>): Promise<void> {
 function pause({ data }: RealtimeError, signal: AbortSignal): Promise<void> {
   const askedMs = Number((data as { retryAfterMs?: number } | undefined)?.retryAfterMs) || 0
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, Math.max(askedMs, PAUSE_MS) * (1 + Math.random() / 2))
-    signal.addEventListener('abort', () => {
+    const end = (): void => {
       clearTimeout(timer)
+      signal.removeEventListener('abort', end)
       resolve()
-    })
+    }
+    const timer = setTimeout(end, Math.max(askedMs, PAUSE_MS) * (1 + Math.random() / 2))
+    signal.addEventListener('abort', end)
   })
 }
