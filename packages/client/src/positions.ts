@@ -42,10 +42,7 @@ export function createPositions(store: PositionStore | undefined, connection: ()
     log.done = Promise.all([work, log.done]).then(([listeners]) => {
       log.finished = position
       save()
-      if (confirm && listeners) {
-        receipts.push(position)
-        setTimeout(acknowledge, ACK_MS)
-      }
+      if (confirm && listeners && receipts.push(position) === 1) setTimeout(acknowledge, ACK_MS)
     })
   }
 

@@ -49,7 +49,9 @@ export class Feeds<User extends BaseUser> {
 
   /** Resolves once it is known where the connection begins in the log of a room. @throws RealtimeError `UNAVAILABLE` */
   async enter(connection: Connection<User>, name: string): Promise<void> {
-    if (this.isNeeded && connection.since !== undefined) await this.#placeOf(connection, name).ready
+    if (!this.isNeeded || connection.since === undefined) return
+    const reader = await this.#placeOf(connection, name).ready
+    if (this.connections.get(connection.socket.id) === connection) reader.start() // else when it is let in
   }
 
   /** The client can be sent to. */

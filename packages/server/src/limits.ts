@@ -18,7 +18,7 @@ export interface Limits extends BufferLimits {
   readonly eventsPerSecond: number
   /**
    * The same for single events, and before what the contract says of them.
-   * @default `limits.perSecond` in the contract; `$join` and `$leave` 256, or `roomsPerConnection` where that is more; `$watch` and `$unwatch` 50, `$authenticate` and `$set` 10
+   * @default `limits.perSecond` in the contract; `$join` and `$leave` 256, or `roomsPerConnection` where that is more; `$watch`, `$unwatch` and `$ack` 50, `$authenticate` and `$set` 10
    */
   readonly eventRates: { readonly [event: string]: number }
   /** How many events of a connection, answered or not, may be at work in handlers; more are `RATE_LIMITED`. @default 1_000 */
@@ -49,7 +49,7 @@ export const DEFAULT_LIMITS: Limits = {
   roomIdLength: 256,
   attachments: 10,
   eventsPerSecond: 2_000,
-  eventRates: { $join: ROOM_CHANGES, $leave: ROOM_CHANGES, $authenticate: 10, $watch: 50, $unwatch: 50, $set: 10 },
+  eventRates: { $join: ROOM_CHANGES, $leave: ROOM_CHANGES, $authenticate: 10, $watch: 50, $unwatch: 50, $set: 10, $ack: 50 },
   pendingReplies: 1_000,
   roomsPerConnection: ROOM_CHANGES,
   watchedUsers: 1_000,

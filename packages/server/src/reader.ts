@@ -125,8 +125,9 @@ export class Reader {
       await this.#goBack()
     } else {
       this.#sendAll(page)
+      if (this.position.sequence === page.head.sequence) return
     }
-    if (page.head.epoch !== this.position.epoch || this.position.sequence < page.head.sequence) this.#isStale = true
+    this.#isStale = true // there is more, or the log is another one, and is read anew
   }
 
   #sendAll({ head, removed, records }: LogPage): void {

@@ -48,7 +48,7 @@ interface Waiting {
 
 // What is still of use in a message.
 const MAX_LISTED = 20
-const SDK_EVENTS = ['authenticated', 'error', '$disconnect'] as const
+const SDK_EVENTS = ['authenticated', 'error', '$disconnect', '$gap', '$caughtUp'] as const
 
 /** What a recorder listens to, whatever its contract. */
 type AnyClient = Pick<RealtimeClient<Contract, Side>, 'status' | 'session' | 'deviceId' | 'subscribe'> & {

@@ -14,6 +14,14 @@ const all = (...schemas: Array<JsonSchema | undefined>): JsonSchema => {
 }
 
 const ROOM = object({ kind: text('The kind of room'), id: text('Its id, as it goes over the wire') })
+const count = (description: string): JsonSchema => ({ type: 'integer', minimum: 0, description })
+const PLACE = {
+  epoch: text('Names the log; another one where it was begun anew'),
+  sequence: count('The number of the event that is behind'),
+  atMs: count('When it was stored, in milliseconds since 1970; 0 where that is not known'),
+}
+const LOG = { room: { ...ROOM, description: "Of which room; of the user's own events where it is left out" } }
+const REASONS: JsonSchema = { enum: ['trimmed', 'expired', 'emptied', 'replaced', 'ahead'], description: 'Why' }
 const USERS = object({ userIds: texts('At most 256 user ids') })
 
 function facts(session: JsonSchema | undefined): JsonSchema {
@@ -58,6 +66,19 @@ export function sessionEvents(session: JsonSchema | undefined, presence: JsonSch
         ],
       },
     },
+    {
+      name: '$gap',
+      description: 'Durable events are missing; what comes next is behind that place',
+      payload: object({ ...LOG, from: count('The first that is missing'), to: count('The last, where that is known'), reason: REASONS, ...PLACE }, [
+        'room',
+        'to',
+      ]),
+    },
+    {
+      name: '$caughtUp',
+      description: 'All durable events that there were have been sent',
+      payload: object({ ...LOG, ...PLACE, resumed: { type: 'boolean', description: 'Whether it went on from a place that the client gave' } }, ['room']),
+    },
   ]
 }
 
@@ -80,6 +101,7 @@ export function controlEvents(session: JsonSchema | undefined, presence: JsonSch
       reply: { data: { anyOf: [users(presence), members] } },
     },
     { name: '$unwatch', description: 'Watch no longer', payload: { anyOf: [USERS, ROOM] }, reply: {} },
+    { name: '$ack', description: 'Say which durable events were taken in', payload: object({ receipts: { type: 'array', items: object(PLACE) } }), reply: {} },
     { name: '$set', description: 'Say something about this device', payload: object({ value: presence ?? {} }), reply: {} },
   ]
 }
