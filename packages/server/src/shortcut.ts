@@ -103,6 +103,7 @@ export class Shortcut<Owner> {
   #held = ''
   #listener: MessageListener | undefined
   #usual: MessageListener | undefined
+  #upgraded: (() => void) | undefined
 
   constructor(
     private readonly socket: Socket,
@@ -113,7 +114,9 @@ export class Shortcut<Owner> {
     this.#prefix = socket.nsp.name === '/' ? '42' : `42${socket.nsp.name},`
     shortcuts.set(socket, this)
     this.#enter()
-    if (this.#webSocket === undefined) this.#conn.once('upgrade', () => this.#enter())
+    if (this.#webSocket !== undefined || isOff) return
+    this.#upgraded = () => this.#enter()
+    this.#conn.once('upgrade', this.#upgraded)
   }
 
   /** @returns whether it is on its way; else it has to be sent as usual. */
@@ -159,6 +162,7 @@ export class Shortcut<Owner> {
 
   close(): void {
     shortcuts.set(this.socket, undefined)
+    if (this.#upgraded !== undefined) this.#conn.off('upgrade', this.#upgraded)
     this.#conn.off('packetCreate', releaseAll)
     this.release()
     this.#tcp = undefined
