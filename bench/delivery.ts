@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { check, type Verdict } from '../tests/lossless/checker.js'
+import { check, type Flaw, type Verdict } from '../tests/lossless/checker.js'
 import { type LosslessOptions, runLossless } from '../tests/lossless/run.js'
 
 // Whether durable events are ever lost, repeated or out of order; and that the same run over plain ones loses some.
@@ -26,9 +26,15 @@ async function run(options: LosslessOptions): Promise<{ verdict: Verdict; faults
 }
 
 const FLAWS = ['lost', 'duplicated', 'reordered', 'invented', 'strayed'] as const
+const COMMAND_FLAWS = ['done again', 'answered otherwise'] as const
 
-function row(name: string, { sent, stored, heard, gaps, covered, violations }: Verdict): string {
-  const counts = FLAWS.map((flaw) => violations.filter((violation) => violation.flaw === flaw).length)
+function countOf({ violations }: Verdict, flaw: Flaw): number {
+  return violations.filter((violation) => violation.flaw === flaw).length
+}
+
+function row(name: string, verdict: Verdict): string {
+  const { sent, stored, heard, gaps, covered } = verdict
+  const counts = FLAWS.map((flaw) => countOf(verdict, flaw))
   return `| ${[name, sent, stored, heard, gaps, covered, ...counts].map((cell) => cell.toLocaleString('en')).join(' | ')} |`
 }
 
@@ -49,6 +55,12 @@ const text = [
   `|${'---|'.repeat(6 + FLAWS.length)}`,
   row('durable', durable.verdict),
   row('plain', plain.verdict),
+  '',
+  'Meanwhile each device asked for one command after the other, whose handler counts in Redis by `once`. A command that was not answered within 8 s may have taken effect or not.',
+  '',
+  `| commands asked for | answered | ${COMMAND_FLAWS.join(' | ')} |`,
+  `|${'---|'.repeat(2 + COMMAND_FLAWS.length)}`,
+  `| ${[durable.verdict.asked, durable.verdict.answered, ...COMMAND_FLAWS.map((flaw) => countOf(durable.verdict, flaw))].map((cell) => cell.toLocaleString('en')).join(' | ')} |`,
   '',
 ].join('\n')
 console.log(text)

@@ -37,6 +37,11 @@ function history(): Entry[] {
     ['grace', 'g'],
   ])
     add({ kind: 'ended', user, device, connected: true })
+  for (const n of [1, 2]) {
+    add({ kind: 'asked', user: 'ada', n })
+    add({ kind: 'answered', user: 'ada', n, answer: { n, times: 1 } })
+    add({ kind: 'effect', n, times: 1 })
+  }
   return entries
 }
 
@@ -57,7 +62,7 @@ const repeated =
   }
 
 test('the checker has nothing to say of a history in which all is well', () => {
-  expect(check(history())).toMatchObject({ violations: [], sent: 10, stored: 9, heard: 6, gaps: 2, covered: 2 })
+  expect(check(history())).toMatchObject({ violations: [], sent: 10, stored: 9, heard: 6, gaps: 2, covered: 2, asked: 2, answered: 2 })
 })
 
 test.each<[string, Flaw, Change]>([
@@ -78,6 +83,10 @@ test.each<[string, Flaw, Change]>([
   ['an old event comes after a newer one', 'reordered', (entries) => swap(entries, 1, 11)],
   ['an event was never sent', 'invented', changed('heard', 5, { n: 99 })],
   ['an event of another user is heard', 'strayed', changed('heard', 5, { n: 4 })],
+  ['a command was done twice by then', 'done again', changed('answered', 2, { answer: { n: 2, times: 2 } })],
+  ['a command was done again later', 'done again', changed('effect', 1, { times: 2 })],
+  ['a command is answered for another', 'answered otherwise', changed('answered', 1, { answer: { n: 2, times: 1 } })],
+  ['a command takes effect that nobody has asked for', 'invented', changed('effect', 2, { n: 99 })],
 ])('the checker finds it where %s', (_name, flaw, change) => {
   expect(check(change(history())).violations.map((violation) => violation.flaw)).toContain(flaw)
 })
@@ -89,14 +98,15 @@ test('of a device that is away in the end it says only what it has heard', () =>
 })
 
 test(
-  'three nodes, killed, stopped and without their Redis, lose nothing in silence, and tell nothing twice',
+  'three nodes, killed, stopped and without their Redis, lose nothing in silence, tell nothing twice, and do nothing twice',
   async () => {
     const seed = Math.floor(Math.random() * 2 ** 31)
     const { history: seen } = await runLossless({ seed, messages: 2_000, faults: 20, event: 'kept' })
-    const { violations, heard, stored } = check(seen)
+    const { violations, heard, stored, answered } = check(seen)
     expect(violations, `seed ${seed}`).toEqual([])
     expect(stored).toBeGreaterThan(1_000)
     expect(heard).toBeGreaterThan(stored)
+    expect(answered).toBeGreaterThan(500)
   },
   INSTALL_MS + 240_000,
 )

@@ -2,11 +2,12 @@ import type { Entry, Place } from './history.js'
 
 // It knows nothing of the SDK: only what was sent, what was acknowledged, and what each device has heard.
 
-export type Flaw = 'lost' | 'duplicated' | 'reordered' | 'invented' | 'strayed'
+export type Flaw = 'lost' | 'duplicated' | 'reordered' | 'invented' | 'strayed' | 'done again' | 'answered otherwise'
 
 interface Violation {
   readonly flaw: Flaw
-  readonly device: string
+  /** Left out for a command, which may be asked for by several. */
+  readonly device?: string
   readonly n: number
 }
 
@@ -18,6 +19,9 @@ export interface Verdict {
   readonly gaps: number
   /** What was acknowledged and not heard, and said to be missing. */
   readonly covered: number
+  /** Commands that were asked for, and those that were answered. */
+  readonly asked: number
+  readonly answered: number
 }
 
 type Of<K extends Entry['kind']> = Extract<Entry, { kind: K }>
@@ -43,13 +47,34 @@ export function check(history: readonly Entry[]): Verdict {
     ] as const
   })
   return {
-    violations: judged.flatMap(([told, missing]) => [...told, ...missing.violations]),
+    violations: [...judged.flatMap(([told, missing]) => [...told, ...missing.violations]), ...judgeCommands(history)],
     sent: sent.length,
     stored: stored.length,
     heard: heard.length,
     gaps: history.filter(isOf('gap')).length,
     covered: judged.reduce((sum, [, { covered }]) => sum + covered, 0),
+    asked: history.filter(isOf('asked')).length,
+    answered: history.filter(isOf('answered')).length,
   }
+}
+
+/** No command takes effect more than once, and each is answered for itself. */
+function judgeCommands(history: readonly Entry[]): Violation[] {
+  const asked = new Set(history.filter(isOf('asked')).map(({ n }) => n))
+  const answers = history
+    .filter(isOf('answered'))
+    .flatMap(({ n, answer }): Violation[] => [
+      ...(answer.n === n ? [] : [{ flaw: 'answered otherwise' as const, n }]),
+      ...(answer.times === 1 ? [] : [{ flaw: 'done again' as const, n }]),
+      ...(asked.has(n) ? [] : [{ flaw: 'invented' as const, n }]),
+    ])
+  const effects = history
+    .filter(isOf('effect'))
+    .flatMap(({ n, times }): Violation[] => [
+      ...(times === 1 ? [] : [{ flaw: 'done again' as const, n }]),
+      ...(asked.has(n) ? [] : [{ flaw: 'invented' as const, n }]),
+    ])
+  return [...answers, ...effects]
 }
 
 /** Nothing twice, nothing out of order, nothing that nobody has sent to this user. */

@@ -27,5 +27,17 @@ export type Entry =
       readonly reason: string
       readonly atMs: number
     }
+  /** A device is about to ask for a command, whose numbers are unique. */
+  | { readonly kind: 'asked'; readonly user: string; readonly n: number; readonly atMs: number }
+  /** It was told what came of it, and how often it had taken effect by then. */
+  | {
+      readonly kind: 'answered'
+      readonly user: string
+      readonly n: number
+      readonly answer: { readonly n: number; readonly times: number }
+      readonly atMs: number
+    }
+  /** The store says how often a command has taken effect. */
+  | { readonly kind: 'effect'; readonly n: number; readonly times: number; readonly atMs: number }
   /** The run is over: whether the device was connected for long enough at the end. */
   | { readonly kind: 'ended'; readonly user: string; readonly device: string; readonly connected: boolean; readonly atMs: number }

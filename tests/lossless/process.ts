@@ -1,6 +1,6 @@
 import { createRealtimeServer } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
-import { numbered } from './contract.js'
+import { EFFECT, numbered } from './contract.js'
 
 // One node of the run: serves devices, and emits what the driver tells it to.
 
@@ -23,10 +23,16 @@ const realtime = createRealtimeServer(numbered, {
   authenticate: ({ token }) => ({ userId: token ?? '' }),
   presence: { graceMs: 0 },
   cluster: redisCluster({ url: setup.url, prefix: setup.prefix, leaseMs: 1_000 }),
+  idempotency: { leaseMs: 2_000 },
   durable: { maxMessages: setup.maxMessages, pollMs: 1_000 },
   pingIntervalMs: 1_000,
   pingTimeoutMs: 1_000,
   onError: () => {}, // faults are made on purpose
+})
+
+realtime.on('command', async ({ payload: { n }, once }) => {
+  const times = await once('effect', ['INCR', `${EFFECT}${n}`])
+  return { n, times: Number(times) }
 })
 
 async function perform(order: Order): Promise<unknown> {

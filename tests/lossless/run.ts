@@ -8,7 +8,7 @@ import { createRealtimeClient, type RealtimeClient } from '@org/realtime-client'
 import type { Receipt } from '@org/realtime-server'
 import { inTurns, Random } from '../chaos/random.js'
 import { ask, type RedisServer, startRedis } from '../redis.js'
-import { numbered } from './contract.js'
+import { EFFECT, numbered } from './contract.js'
 import type { Entry } from './history.js'
 import type { Order, Setup } from './process.js'
 
@@ -19,6 +19,7 @@ const USERS = 8
 const DEVICES = 2
 const MAX_MESSAGES = 400
 const EMIT_MS = 3_000
+const COMMAND_MS = 8_000
 const QUIET_MS = 30_000
 
 const running = new Set<ChildProcess>()
@@ -192,6 +193,7 @@ class Run {
   #nodes: Node[] = []
   #devices: Device[] = []
   #n = 0
+  #commands = 0
   #isBroken = true
 
   constructor(
@@ -216,8 +218,13 @@ class Run {
 
   async play(): Promise<void> {
     const users = Array.from({ length: USERS }, (_, index) => `user-${index}`)
-    await Promise.all([...users.map((user) => this.#produce(user, this.#random.fork())), this.#break(this.#random.fork())])
+    await Promise.all([
+      ...users.map((user) => this.#produce(user, this.#random.fork())),
+      ...this.#devices.map((device) => this.#command(device)),
+      this.#break(this.#random.fork()),
+    ])
     await this.#settle(users)
+    await this.#readEffects()
     for (const { user, name, client } of this.#devices) {
       this.history.push({ kind: 'ended', user, device: name, connected: client.status === 'connected', atMs: Date.now() })
     }
@@ -233,6 +240,27 @@ class Run {
     while (this.#n < this.options.messages || this.#isBroken) {
       await this.#send(user, random.one(this.#nodes))
       if (this.#n > this.options.messages) await delay(20) // what is left is for the faults
+    }
+  }
+
+  /** Asks for one command after the other; what is not answered in time nobody asks for again, and it may take effect or not. */
+  async #command({ user, ...device }: Device): Promise<void> {
+    while (this.#isBroken) {
+      const n = ++this.#commands
+      this.history.push({ kind: 'asked', user, n, atMs: Date.now() })
+      const answer = await device.client.request('command', { n }, { timeoutMs: COMMAND_MS }).catch(() => undefined)
+      if (answer !== undefined) this.history.push({ kind: 'answered', user, n, answer, atMs: Date.now() })
+      await delay(20)
+    }
+  }
+
+  /** What is left of them: a Redis that was emptied has none of before. */
+  async #readEffects(): Promise<void> {
+    const script = `local r = {} for _, k in ipairs(redis.call('KEYS', '${EFFECT}*')) do r[#r + 1] = string.sub(k, ${EFFECT.length + 1}) .. '=' .. redis.call('GET', k) end return table.concat(r, ' ')`
+    const effects = await ask(this.redis.port, `EVAL "${script}" 0`)
+    for (const effect of effects.split(' ').filter((text) => text !== '')) {
+      const [n, times] = effect.split('=').map(Number) as [number, number] // as the script has written it
+      this.history.push({ kind: 'effect', n, times, atMs: Date.now() })
     }
   }
 
@@ -262,7 +290,7 @@ class Run {
       ['connections of Redis killed', () => ask(this.redis.port, `CLIENT KILL TYPE ${random.one(['normal', 'pubsub'])}`)],
       ['Redis killed', () => this.#restartRedis(random.between(0, 800))],
       ['a log trimmed', () => node().ask({ ask: 'trim', user: user(), through: Number.MAX_SAFE_INTEGER })],
-      ['Redis emptied', () => ask(this.redis.port, 'FLUSHALL')],
+      ['Redis emptied', () => this.#emptyRedis()],
       ['scripts of Redis flushed', () => ask(this.redis.port, 'SCRIPT FLUSH')],
     ]
     let made = 0
@@ -274,6 +302,11 @@ class Run {
       this.faults.set(name, (this.faults.get(name) ?? 0) + 1)
     }
     this.#isBroken = false
+  }
+
+  async #emptyRedis(): Promise<void> {
+    await this.#readEffects()
+    await ask(this.redis.port, 'FLUSHALL')
   }
 
   async #replace(node: Node, ms: number): Promise<void> {
