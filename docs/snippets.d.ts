@@ -1,5 +1,6 @@
 // What the snippets of the documents use and do not import; scripts/check-snippets.ts reads it. Names of the SDK are what they
 // are there; the others are the application's own.
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RealtimeClient } from '@org/realtime-client'
 import type { AuthenticateFunction, BaseUser, RealtimeServer } from '@org/realtime-server'
 import type { Express } from 'express'
@@ -34,5 +35,9 @@ declare global {
   const passwordChangedAt: Date
   const claims: { jti: string }
   const sessions: { find(cookie: string | undefined): Promise<{ id: string; userId: string; createdAtMs: number; endsAtMs: number } | undefined> }
+  function next(options: { dev: boolean }): {
+    prepare(): Promise<void>
+    getRequestHandler(): (request: IncomingMessage, response: ServerResponse) => Promise<void>
+  }
   function showBanner(text: string): void
 }

@@ -1,12 +1,11 @@
 // Packs every package as it would be published, and uses the tarballs as a stranger would: publint, attw, an install into an
 // empty project, a type check under three module systems and three versions of TypeScript, and a run as ESM and as CommonJS;
 // and a Nest application of every supported major, as ESM and as CommonJS.
-import { execFileSync } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from './markdown.js'
+import { type Packed, packAll, run } from './pack.js'
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const cache = join(root, '.cache/packages')
 const consumer = join(cache, 'consumer')
 const sources = join(root, 'tests/packaging')
@@ -19,31 +18,6 @@ const MODULE_SYSTEMS = {
 }
 
 const NESTS = ['11', '12']
-
-function run(command: string, args: readonly string[], cwd = root): string {
-  console.log(`$ ${[command, ...args].join(' ').replaceAll(root, '.')}`)
-  try {
-    return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout?: string; stderr?: string }
-    throw new Error(`${command} ${args.join(' ')} failed:\n${stdout ?? ''}${stderr ?? ''}`)
-  }
-}
-
-interface Packed {
-  readonly name: string
-  readonly tarball: string
-}
-
-function pack(): Packed[] {
-  const folders = readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name))
-  return folders.map((folder) => {
-    const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name: string }
-    const output = run('pnpm', ['pack', '--json', '--pack-destination', cache], folder)
-    const { filename } = JSON.parse(output.slice(output.indexOf('{'))) as { filename: string }
-    return { name, tarball: filename }
-  })
-}
 
 function checkTarball({ tarball }: Packed): void {
   run('pnpm', ['exec', 'publint', '--strict', tarball])
@@ -122,9 +96,7 @@ function checkRuns(): void {
   }
 }
 
-rmSync(cache, { recursive: true, force: true })
-mkdirSync(cache, { recursive: true })
-const packed = pack()
+const packed = packAll(cache)
 packed.forEach(checkTarball)
 installConsumer(packed)
 checkTypes()

@@ -30,6 +30,8 @@ export function documents(): Document[] {
 export interface Snippet {
   /** As after the three backticks: `ts`, `sh`. */
   readonly language: string
+  /** All that is there: `sh keeps-running`. */
+  readonly info: string
   readonly code: string
   /** Where its first line is, from 1. */
   readonly line: number
@@ -37,8 +39,9 @@ export interface Snippet {
 
 /** The fenced code of a document. */
 export function snippetsOf({ text }: Document): Snippet[] {
-  return [...text.matchAll(/^( *)```(\w+)[^\n]*\n(.*?)^\1```/gms)].map(({ index, 1: indent = '', 2: language = '', 3: code = '' }) => ({
+  return [...text.matchAll(/^( *)```((\w+)[^\n]*)\n(.*?)^\1```/gms)].map(({ index, 1: indent = '', 2: info = '', 3: language = '', 4: code = '' }) => ({
     language,
+    info,
     code: code.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
     line: text.slice(0, index).split('\n').length + 1,
   }))
