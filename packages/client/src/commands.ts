@@ -2,6 +2,7 @@ import { checkTimeout, isKey, RealtimeError } from '@org/realtime-contracts/wire
 import { type Connection, randomId } from './connection.js'
 import { DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './requests.js'
 
+/** What can be said of one request of an idempotent event. */
 export interface CommandOptions extends RequestOptions {
   /**
    * Names what is asked, 1–64 of `[A-Za-z0-9_-]`: with the same key it happens once, also asked again by another page or later.

@@ -7,7 +7,9 @@ import { keyOf } from './rooms.js'
  * loaded again. Of one device: two that share one would each miss what the other has had.
  */
 export interface PositionStore {
+  /** What `set` was given last; nothing where there is none. */
   get(): string | null | undefined | Promise<string | null | undefined>
+  /** Keeps the text in place of the one before. */
   set(positions: string): unknown
 }
 

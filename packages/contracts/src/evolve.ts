@@ -18,11 +18,13 @@ interface ClientCasts<Old, New> {
 
 /** By the newer version's names. An event that the older version calls otherwise says so with `was`. */
 export interface EvolutionCasts<Old extends Contract, New extends Contract> {
+  /** What the server sends. */
   readonly serverToClient?: {
     readonly [K in ServerEvent<New>]?: K extends ServerEvent<Old>
       ? ServerCasts<Old['serverToClient'][K], New['serverToClient'][K]>
       : { [O in ServerEvent<Old>]: { readonly was: O } & ServerCasts<Old['serverToClient'][O], New['serverToClient'][K]> }[ServerEvent<Old>]
   }
+  /** What clients send. */
   readonly clientToServer?: {
     readonly [K in ClientEvent<New>]?: K extends ClientEvent<Old>
       ? ClientCasts<Old['clientToServer'][K], New['clientToServer'][K]>
@@ -36,18 +38,23 @@ export interface EvolutionCasts<Old extends Contract, New extends Contract> {
 export interface EventEvolution {
   /** What the other version calls it. */
   readonly name: string
+  /** Makes the older version's value into the newer one's. */
   readonly up?: Cast
+  /** Makes the newer version's value into the older one's. */
   readonly down?: Cast
 }
 
 /** How a server of one version of a contract talks to clients of an older one. Made by {@link evolve}. */
 export interface Evolution {
+  /** The older version. */
   readonly from: Contract
+  /** The newer version, which the server has. */
   readonly to: Contract
   /** By the newer version's names. */
   readonly serverToClient: ReadonlyMap<string, EventEvolution>
   /** By the older version's names. */
   readonly clientToServer: ReadonlyMap<string, EventEvolution>
+  /** Makes the newer version's session fields into the older one's. */
   readonly session: Cast | undefined
 }
 

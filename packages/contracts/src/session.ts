@@ -130,7 +130,9 @@ export interface SessionEvents {
   $disconnect: (notice: DisconnectNotice) => void
   /** Who came and went, in rooms or among watched users. */
   $presence: (notice: MembersNotice | PresenceNotice) => void
+  /** Durable events are missing. */
   $gap: (notice: GapNotice) => void
+  /** All durable events that there were have come. */
   $caughtUp: (notice: CaughtUpNotice) => void
 }
 

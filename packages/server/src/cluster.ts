@@ -65,6 +65,7 @@ export interface ClusterNode extends Omit<ClusterLink, 'emit'> {
   readonly adapter: (namespace: Namespace) => Namespace['adapter']
   /** Where it is kept who was revoked, for all nodes. */
   readonly revocations: RevocationStore
+  /** Where the replies of idempotent events are kept, for all nodes. */
   readonly idempotency: IdempotencyStore
   /** Does what other nodes ask for. */
   start(perform: Perform): void

@@ -13,6 +13,7 @@ export interface CommandContext {
   readonly key: string
   /** 1 where the handler runs for this key the first time; more where it threw before, or its process died: what it did then may be done. */
   readonly attempt: number
+  /** Does a step of the handler once, also where the handler runs again. */
   readonly once: Once
 }
 

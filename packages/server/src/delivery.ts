@@ -23,7 +23,9 @@ import { deviceRoom, type RoomNames, userRoom } from './rooms.js'
 
 /** Reserved for what a later version can say about one emit. What is not stored has no key, and nobody confirms it. */
 export interface EmitOptions {
+  /** For durable events alone. */
   readonly key?: never
+  /** For durable events alone. */
   readonly confirm?: never
 }
 

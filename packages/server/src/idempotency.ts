@@ -13,6 +13,7 @@ export type Claim =
 
 /** Who runs a command: names one run of it, and the payload it is run with. */
 export interface Claimant {
+  /** Random, of this run alone. */
   readonly token: string
   /** A hash of the payload, so that a key is not used for two. */
   readonly digest: string
@@ -52,6 +53,7 @@ interface Entry {
   steps: Map<string, string> | undefined
 }
 
+/** How much a memory store keeps. */
 export interface MemoryIdempotencyStoreOptions {
   /** How many commands are remembered; of more, those that were done longest ago are forgotten. @default 10_000 */
   readonly maxCommands?: number

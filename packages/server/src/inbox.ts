@@ -14,6 +14,7 @@ export type InboxEntry<C extends Contract> = {
   }
 }[DurableEvent<C>]
 
+/** A part of a user's durable events. */
 export interface InboxPage<C extends Contract> {
   /** Names the log: another one where it was emptied since. */
   readonly epoch: string

@@ -14,8 +14,11 @@ export interface LogEntry {
 
 /** An entry at its place in a log. */
 export interface LogRecord {
+  /** Its number, from 1 on without holes. */
   readonly sequence: number
+  /** When it was stored, in milliseconds since the epoch. */
   readonly atMs: number
+  /** What was stored. */
   readonly entry: LogEntry
 }
 
@@ -23,6 +26,7 @@ export interface LogRecord {
 export interface Appended extends LogRecord {
   /** The name of the room whose log it is. */
   readonly log: string
+  /** Names the log from its making until it is erased. */
   readonly epoch: string
   /** When the entry before it was stored; 0 for the first. */
   readonly previousAtMs: number
@@ -37,13 +41,19 @@ interface Removed {
 
 /** A part of a log, and where its end is. */
 export interface LogPage {
+  /** Where the log ends. */
   readonly head: Position
+  /** What was taken out last. */
   readonly removed: Removed
+  /** In their order. */
   readonly records: readonly LogRecord[]
 }
 
+/** When a page is full. */
 export interface PageSize {
+  /** So many entries. */
   readonly messages: number
+  /** So many bytes of JSON. */
   readonly bytes: number
 }
 
@@ -64,9 +74,11 @@ export interface LogStore {
   erase(log: string): Promise<void>
   /** Remembers that a device has taken entries in, as long as they are kept. */
   confirm(log: string, receipts: readonly Position[]): Promise<void>
+  /** Whether a device has taken in the entry. */
   isConfirmed(log: string, receipt: Position): Promise<boolean>
   /** Tells of what is appended, on every node that has somebody of the room; some of it may never be told. */
   follow(listener: (appended: Appended) => void): void
+  /** Stops telling. */
   close(): void
 }
 

@@ -14,9 +14,13 @@ export interface DurableOptions {
 
 /** What a store keeps. */
 export interface Retention {
+  /** How many entries a log keeps. */
   readonly maxMessages: number
+  /** How long an entry is kept, in milliseconds. */
   readonly maxAgeMs: number
+  /** How large a payload may be, in bytes. */
   readonly maxBytes: number
+  /** How often it is looked for what was not told, in milliseconds. */
   readonly pollMs: number
   /** How long the number of a log's last event is remembered after it was last asked for: who is away longer is told of a gap. */
   readonly emptyLogMs: number

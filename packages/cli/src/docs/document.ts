@@ -25,6 +25,7 @@ export interface EventDocument {
   readonly errors: ReadonlyArray<{ readonly code: string; readonly data: JsonSchema | undefined }>
   /** How often it may be sent, and how large it may be. */
   readonly limits: EventDefinition['limits']
+  /** Whether a repeat with the same key happens once. */
   readonly idempotent: boolean
   /** Whether it is the SDK's own. */
   readonly isReserved: boolean

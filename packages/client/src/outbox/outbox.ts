@@ -5,6 +5,7 @@ import { OUTBOX, type OutboxSeam } from '../commands.js'
 import { randomId } from '../connection.js'
 import { memoryStore, type OutboxNews, type OutboxStore, type StoredCommand } from './store.js'
 
+/** Whose commands an outbox keeps, and where. */
 export interface OutboxOptions {
   /** Whose commands these are: they are sent while this user is connected, and to nobody else. */
   readonly userId: string
@@ -16,6 +17,7 @@ export interface OutboxOptions {
   readonly onFailure?: (command: StoredCommand, error: RealtimeError) => unknown
 }
 
+/** What can be said of one command. */
 export interface OutboxSendOptions {
   /** Names the command, 1–64 of `[A-Za-z0-9_-]`: the same one twice is one command. @default a random one */
   readonly key?: string
@@ -23,6 +25,7 @@ export interface OutboxSendOptions {
 
 /** A command that is kept, and is sent when it can be. */
 export interface OutboxHandle<Reply> {
+  /** Names the command, for the server too. */
   readonly key: string
   /** The reply. Rejects with what it failed with for good; `ABORTED` after `clear()`, `CLOSED` after `close()`. Nobody need listen to it. */
   readonly result: Promise<Reply>

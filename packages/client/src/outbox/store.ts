@@ -4,6 +4,7 @@ export interface StoredCommand {
   readonly key: string
   /** Whose it is. */
   readonly userId: string
+  /** The event's name. */
   readonly event: string
   /** As it goes over the wire; `undefined` for an event without one. */
   readonly payload: unknown
@@ -20,6 +21,7 @@ export interface OutboxStore {
   load(userId: string): Promise<StoredCommand[]>
   /** Resolves once it is kept. */
   add(command: StoredCommand): Promise<void>
+  /** Forgets commands of a user; those that are not there are passed over. */
   remove(userId: string, keys: readonly string[]): Promise<void>
   /** Does the work while nobody else who shares the store does theirs. Left out where nobody shares it. */
   exclusively?(userId: string, work: () => Promise<void>, signal: AbortSignal): Promise<void>

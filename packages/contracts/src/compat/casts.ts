@@ -18,9 +18,11 @@ export interface CastProblem {
    * - `impure`: a cast changes what it is given, or makes something else the second time.
    */
   readonly problem: 'missing' | 'refused' | 'failed' | 'impure'
+  /** The event; left out where it is about the session. */
   readonly event?: string
   /** As in {@link Finding}. */
   readonly path: string
+  /** What is wrong, in a sentence. */
   readonly message: string
   /** What the cast was given. */
   readonly value?: unknown
