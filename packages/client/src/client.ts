@@ -46,7 +46,6 @@ import { control, DEFAULT_TIMEOUT_MS, exchange, type RequestOptions } from './re
 import { createRooms, type Room, type RoomWatch } from './rooms.js'
 import { type ConnectionState, createState } from './state.js'
 import { createStream } from './stream.js'
-import { withTrace } from './tracing.js'
 
 /** How a client reaches its server: the second argument of `createRealtimeClient`. */
 export type RealtimeClientOptions = ConnectionOptions
@@ -347,8 +346,8 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
 
     emit(event: string, payload?: unknown) {
       const args = encode(event, payload)
-      const sent = options.tracing?.start(event, false)
-      if (status() === 'connected') connection.socket.emit(event, ...(sent?.trace ? withTrace(args, sent.trace) : args))
+      const sent = options.tracing?.start(event, args, false)
+      if (status() === 'connected') connection.socket.emit(event, ...(sent?.args ?? args))
       // What Socket.IO could not send now it keeps for later, behind the caller's back.
       const isLost = status() !== 'connected' || connection.socket.sendBuffer.pop()
       sent?.end(isLost ? 'NOT_CONNECTED' : undefined)

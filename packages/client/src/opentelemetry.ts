@@ -11,12 +11,12 @@ export interface OpenTelemetryOptions {
 export function openTelemetry({ tracerProvider = trace.getTracerProvider() }: OpenTelemetryOptions = {}): ClientTracing {
   const tracer = tracerProvider.getTracer('@org/realtime-client')
   return {
-    start(event, isRequest) {
+    start(event, args, isRequest) {
       const kind = isRequest ? SpanKind.CLIENT : SpanKind.PRODUCER
       const span = tracer.startSpan(`${isRequest ? 'request' : 'emit'} ${event}`, { kind, attributes: { 'realtime.event': event } }, context.active())
       const { traceId, spanId, traceFlags } = span.spanContext()
       return {
-        trace: /^0+$/.test(traceId) ? undefined : `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`,
+        args: /^0+$/.test(traceId) ? args : withTrace(args, `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`),
         end(code) {
           if (code !== undefined) span.setAttribute('error.type', code).setStatus({ code: SpanStatusCode.ERROR })
           span.end()
@@ -24,4 +24,9 @@ export function openTelemetry({ tracerProvider = trace.getTracerProvider() }: Op
       }
     },
   }
+}
+
+/** The arguments of an event with its trace: in `$meta`, beside what is there. */
+function withTrace([payload = null, meta]: readonly unknown[], trace: string): unknown[] {
+  return [payload, { ...(meta as object | undefined), trace }]
 }

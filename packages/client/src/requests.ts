@@ -1,6 +1,5 @@
 import { checkTimeout, RealtimeError, type Reply, readReply } from '@org/realtime-contracts/wire'
 import { bounded, type Connection } from './connection.js'
-import { withTrace } from './tracing.js'
 
 /** What can be said of one request. */
 export interface RequestOptions {
@@ -25,13 +24,12 @@ export async function exchange(
   // Nothing is waited for where it can be sent now, so that it keeps its place among what is emitted.
   if (status() !== 'connected') await ready(failFast ? 0 : timeoutMs, signal, 'NOT_CONNECTED', event)
   return bounded(undefined, signal, undefined, (resolve, reject) => {
-    const sent = event[0] === '$' ? undefined : tracing?.start(event, true)
+    const sent = event[0] === '$' ? undefined : tracing?.start(event, args, true)
     const fail = (code: string): void => {
       sent?.end(code)
       reject(new RealtimeError(code, undefined, { event }))
     }
-    const traced = sent?.trace ? withTrace(args, sent.trace) : args
-    socket.timeout(Math.max(untilMs - Date.now(), 1)).emit(event, ...traced, (failure: Error | null, answer: unknown) => {
+    socket.timeout(Math.max(untilMs - Date.now(), 1)).emit(event, ...(sent?.args ?? args), (failure: Error | null, answer: unknown) => {
       // Socket.IO tells of a timeout and of a lost connection alike; the status tells them apart.
       if (failure) fail(status() === 'closed' ? 'CLOSED' : status() === 'connected' ? 'REPLY_TIMEOUT' : 'REPLY_LOST')
       else {
