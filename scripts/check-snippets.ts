@@ -1,6 +1,6 @@
 // Every snippet of TypeScript in the documents is part of code that runs in CI, or compiles. One that compiles is a module of its
-// own; what it does not import is declared in docs/snippets.d.ts. A first line such as `// contract.ts` names a snippet, for
-// others of its document to import.
+// own; what it does not import is declared in docs/snippets.d.ts, or in a comment of its document that begins with `snippets`: a line
+// for each name. A first line such as `// contract.ts` names a snippet, for others of its document to import.
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import ts from 'typescript'
@@ -32,9 +32,22 @@ function isRunning({ code }: Snippet): boolean {
   return running.some((text) => text.includes(shown))
 }
 
+/** What a document declares for its snippets, but for what the snippet itself declares or imports. */
+function namesFor(path: string, code: string): string {
+  const [, names = ''] = /<!-- snippets\n(.*?)-->/s.exec(readFileSync(join(root, path), 'utf8')) ?? []
+  const isOwn = (name: string): boolean => new RegExp(`(const|let|function) ${name}\\b|import .*\\b${name}\\b`).test(code)
+  return names
+    .split('\n')
+    .filter((line) => !isOwn(/(?:const|let|function|import \{) (\w+)/.exec(line)?.[1] ?? '-'))
+    .map((line) => `${line};`)
+    .join('') // in the snippet's first line, so that others keep their number
+}
+
 function toModule({ path }: Document, { language, code, line }: Snippet): Module {
-  const name = /^\/\/ ([\w./-]+\.tsx?)\n/.exec(code)?.[1] ?? `line-${line}.${language}`
-  return { path: join(PLACE, path.replace(/\.md$/, ''), name), code: `${code}\nexport {}\n`, document: path, line }
+  const name = /^\/\/ ([\w./-]+\.tsx?)(?:,.*)?\n/.exec(code)?.[1]
+  const names = name === undefined ? namesFor(path, code) : ''
+  const file = name ?? `line-${line}.${language}`
+  return { path: join(PLACE, path.replace(/\.md$/, ''), file), code: `${names}${code}\nexport {}\n`, document: path, line }
 }
 
 function createHost(options: ts.CompilerOptions, modules: ReadonlyMap<string, string>): ts.CompilerHost {
