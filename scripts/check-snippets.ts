@@ -35,7 +35,7 @@ function isRunning({ code }: Snippet): boolean {
 /** What a document declares for its snippets, but for what the snippet itself declares or imports. */
 function namesFor(path: string, code: string): string {
   const [, names = ''] = /<!-- snippets\n(.*?)-->/s.exec(readFileSync(join(root, path), 'utf8')) ?? []
-  const isOwn = (name: string): boolean => new RegExp(`(const|let|function) ${name}\\b|import .*\\b${name}\\b`).test(code)
+  const isOwn = (name: string): boolean => new RegExp(`(const|let|function) ${name}\\b|import \\{[^}]*\\b${name}\\b`).test(code)
   return names
     .split('\n')
     .filter((line) => !isOwn(/(?:const|let|function|import \{) (\w+)/.exec(line)?.[1] ?? '-'))
