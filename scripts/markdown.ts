@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
-const LEFT_OUT = new Set(['node_modules', 'dist', '.git', '.cache', '.changeset', '.turbo'])
+const LEFT_OUT = new Set(['node_modules', 'dist', '.git', '.cache', '.changeset', '.turbo', '.pages'])
 
 /** Files of the repository below a folder, as paths from its root. */
 export function filesOf(folder: string, ending: RegExp): string[] {

@@ -61,7 +61,9 @@ async function after(): Promise<Backend> {
   onTestFinished(() => realtime.close({ drainMs: 0 }))
   return {
     port,
-    emitNotificationToUser: async (userId, payload) => realtime.toUser(userId).emit('notification:new', payload),
+    async emitNotificationToUser(userId, payload) {
+      await realtime.toUser(userId).emit('notification:new', payload)
+    },
     isUserConnected: (userId) => realtime.presence.isOnline(userId),
   }
 }
