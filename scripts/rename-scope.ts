@@ -1,41 +1,35 @@
-// Gives all packages another scope: `pnpm rename-scope @acme`. Renames it in every file that git knows, packages, imports, documents
-// and lock files alike, then puts the imports in the order of their new names. Look at the diff, and commit it.
+// `pnpm rename-scope @acme`: gives the packages the scope of an organisation, wherever it is said.
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { root } from './markdown.js'
-import { run } from './pack.js'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { renameScope } from './scope.js'
 
-const SCOPE = /^@[a-z0-9][a-z0-9._-]*$/
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const NEXT = `Next:
+  1. pnpm install     links the packages under their new names
+  2. pnpm build       dist still has the old ones
+  3. pnpm test
+  4. git diff --stat, and commit
 
-/** The scope as it is now. */
-function currentScope(): string {
-  const { name } = JSON.parse(readFileSync(join(root, 'packages/server/package.json'), 'utf8')) as { name: string }
-  return name.split('/')[0] ?? ''
+Rename once, before the first release: the scope is also in the keys of Symbol.for, by which two copies of a package know each other.`
+
+/** Another name sorts elsewhere among the imports, and makes lines longer or shorter. */
+function format(): void {
+  const biome = join(root, 'node_modules/.bin/biome')
+  if (existsSync(biome)) execFileSync(biome, ['check', '--write', '--log-level=error', '.'], { cwd: root, stdio: 'inherit' })
 }
 
-/** @returns how many files were changed. */
-function rename(from: string, to: string): number {
-  // Of a longer name only the beginning would be the same.
-  const old = new RegExp(`${from}(?![A-Za-z0-9._-])`, 'g')
-  const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean)
-  const changed = files.filter((file) => {
-    const bytes = readFileSync(join(root, file))
-    if (bytes.includes(0)) return false // a picture
-    const text = bytes.toString()
-    const renamed = text.replaceAll(old, to)
-    if (renamed !== text) writeFileSync(join(root, file), renamed)
-    return renamed !== text
-  })
-  return changed.length
+const renaming = renameScope(root, process.argv[2])
+switch (renaming.outcome) {
+  case 'refused':
+    console.error(`Nothing is renamed: ${renaming.reason}.`)
+    process.exitCode = 1
+    break
+  case 'unchanged':
+    console.log(`The scope is ${renaming.to} already; nothing to do.`)
+    break
+  case 'renamed':
+    format()
+    console.log(`${renaming.from} is now ${renaming.to} in ${renaming.files.length} files.\n\n${NEXT}`)
 }
-
-const [to = ''] = process.argv.slice(2)
-if (!SCOPE.test(to)) {
-  console.error('usage: pnpm rename-scope @acme')
-  process.exit(1)
-}
-const from = currentScope()
-console.log(`${from} is ${to} now, in ${rename(from, to)} files.`)
-run('pnpm', ['install', '--no-frozen-lockfile', '--prefer-offline'])
-run('pnpm', ['exec', 'biome', 'check', '--write', '.'])
