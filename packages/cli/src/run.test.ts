@@ -144,6 +144,23 @@ describe('realtime check', () => {
     expect(await realtime('check')).toMatchObject({ exit: 0 })
   })
 
+  test('wants the next version of a contract that has changed since its version was released, which release would refuse', async () => {
+    const { realtime, write, root } = project()
+    await realtime('lock')
+    await realtime('release')
+    mkdirSync(join(root, '.changeset'))
+    write('.changeset/more.md', "---\n'shop': minor\n---\n\nx\n")
+    for (const [version, exit] of [
+      ['1.0.0', 1],
+      ['1.1.0', 0],
+    ] as const) {
+      write('src/contract.ts', contractOf(`${FIELDS}, note: z.string().optional()`, version))
+      await realtime('lock')
+      expect(await realtime('check')).toMatchObject({ exit, error: exit === 0 ? '' : expect.stringContaining('shop 1.0.0 was released') })
+      expect(await realtime('release')).toMatchObject({ exit })
+    }
+  })
+
   test('wants a bump for what has changed since the last release alone', async () => {
     const { realtime, write, root } = project()
     const change = async (fields: string, version: string) => {

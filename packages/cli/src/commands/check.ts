@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import { type ContractLock, compareHistory, type HistoryFinding, type Skew } from '@org/realtime-contracts/compat'
+import { type ContractLock, compareHistory, formatLock, type HistoryFinding, type Skew, toLock } from '@org/realtime-contracts/compat'
 import { findUnacknowledged, readAcknowledged } from '../acknowledged.js'
 import { type Bump, findChangesets, isLess, plannedBump } from '../changesets.js'
 import { findUnserved } from '../evolutions.js'
@@ -17,6 +17,12 @@ import { bumpBetween, readHistory } from '../versions.js'
 function toOwnBump(history: readonly ContractLock[], version: string): Bump {
   const last = history.at(-1)
   return last === undefined ? 'none' : bumpBetween(last.version, version)
+}
+
+/** Whether the version that the contract says is one that was released with another content; `realtime release` would refuse it. */
+function isVersionTaken(history: readonly ContractLock[], now: ContractLock): boolean {
+  const released = history.find(({ version }) => version === now.version)
+  return released !== undefined && formatLock(released) !== formatLock(now)
 }
 
 export interface CheckOptions {
@@ -57,11 +63,14 @@ export async function checkCommand(settings: Settings, { skew, strict, today }: 
   if (open.length > 0)
     error(`${open.length} risky findings are not acknowledged: add { "id", "reason", "until" } to ${relative(settings.root, settings.acknowledged)}\n`)
 
+  const versionTaken = isVersionTaken(history, toLock(contract))
+  if (versionTaken) error(`${contract.name} ${contract.version} was released, and the contract has changed since: give it the next version\n`)
+
   const unserved = await findUnserved(settings, contract, history)
   for (const line of unserved) error(`${line}\n`)
 
   if (stale.length > 0) return EXIT.stale
-  if (unserved.length > 0 || tooSmall || open.length > 0 || (strict && lints.length > 0)) return EXIT.violation
+  if (unserved.length > 0 || versionTaken || tooSmall || open.length > 0 || (strict && lints.length > 0)) return EXIT.violation
   out(`${contract.name} ${contract.version}: fine\n`)
   return EXIT.fine
 }

@@ -6,4 +6,4 @@ export { gamification, LeaderboardEntry } from './gamification.js'
 export { Notification, NotificationId, notifications } from './notifications.js'
 
 /** All events of the organisation, of every domain. */
-export const contract = mergeContracts({ name: 'realtime', version: '1.0.0' }, notifications, gamification)
+export const contract = mergeContracts({ name: 'realtime', version: '1.1.0' }, notifications, gamification)

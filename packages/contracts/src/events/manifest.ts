@@ -5,6 +5,6 @@ import type { contract } from './index.js'
 /** The contract for a client that leaves validating to the server: types, and these facts; no zod at run time. */
 export const manifest: Manifest<typeof contract> = {
   name: 'realtime',
-  version: '1.0.0',
+  version: '1.1.0',
   fingerprint: '1:85ce854abd164b9b',
 }
