@@ -1,122 +1,348 @@
-// One front end, before and after: against a server as the old systems had it, on bare Socket.IO, and against one of the SDK.
-// What docs/guides/migrating.md says is different is what is different here.
-import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { PayloadOf, ServerEvent } from '@org/realtime-contracts'
 import { contract } from '@org/realtime-contracts/events'
-import { createRealtimeServer, jwt } from '@org/realtime-server'
+import { createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
 import { jwtVerify } from 'jose'
-import { Server } from 'socket.io'
-import { io } from 'socket.io-client'
+import { type Socket as ServerSocket, Server as SocketServer } from 'socket.io'
+import { io, type Socket } from 'socket.io-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { SECRET, signToken } from './harness.js'
+import { heard, SECRET, signToken, TRANSPORTS, until } from './harness.js'
 
-interface Backend {
-  readonly port: number
-  emitNotificationToUser(userId: string, payload: { notification: { id: string; message: string }; timestamp: string }): Promise<void>
-  isUserConnected(userId: string): Promise<boolean>
+type Payload<K extends ServerEvent<typeof contract>> = PayloadOf<(typeof contract)['serverToClient'][K]>
+type Notification = Payload<'notification:new'>['notification']
+type Environment = Readonly<Record<string, string>>
+
+const ORIGIN = 'https://app.example.com'
+const ENVIRONMENT = { WS_PORT: '0', WS_PATH: '/realtime/', CORS_ORIGIN: `${ORIGIN},https://admin.example.com`, JWT_SECRET: SECRET }
+
+/** What the rest of the application has always called. */
+interface WebSocketService {
+  emitNotificationToUser(userId: string, notification: Notification): void
+  emitNotificationToUsers(userIds: readonly string[], notification: Notification): void
+  broadcastLeaderboardUpdate(leaderboard: Payload<'leaderboard:updated'>['leaderboard']): void
+  emitAchievementUnlocked(userId: string, achievement: Payload<'achievement:unlocked'>): void
+  emitXpGained(userId: string, gain: Payload<'xp:gained'>): void
+  emitRankUpdated(userId: string, change: Payload<'rank:updated'>): void
+  isUserConnected(userId: string): boolean | Promise<boolean>
 }
 
-/** The old service: a guard that verifies the token, a map of sockets, a room for each user. */
-async function before(): Promise<Backend> {
-  const http = createServer()
-  const server = new Server(http)
-  const userSockets = new Map<string, Set<string>>()
-  server.on('connection', async (socket) => {
-    try {
-      const { payload } = await jwtVerify(String(socket.handshake.auth['token']), new TextEncoder().encode(SECRET))
-      const userId = String(payload.sub)
-      userSockets.set(userId, (userSockets.get(userId) ?? new Set()).add(socket.id))
-      await socket.join(`user:${userId}`)
-      socket.on('disconnect', () => userSockets.get(userId)?.delete(socket.id))
-      socket.on('notification:mark_read', ({ notificationId }: { notificationId: string }, acknowledge?: (reply: unknown) => void) => {
-        if (notificationId === 'missing') return socket.emit('error', { message: 'Notification not found' })
-        server.to(`user:${userId}`).emit('notification:read', { notificationId, success: true })
-        acknowledge?.({ success: true })
-      })
-      socket.emit('authenticated', { success: true, userId, email: payload['email'] })
-    } catch {
+/** A server in its process: the service, and what a test needs to know of it. */
+interface Backend {
+  readonly service: WebSocketService
+  readonly url: string
+  rooms(): string[]
+  close(): Promise<void>
+}
+
+/** Marks as read what is there; the old one and the new one share it. */
+function markRead(notificationId: string): boolean {
+  return notificationId !== 'missing'
+}
+
+/** The old server, as it was without Nest around it: one map of sockets, one room a user, payloads as they come. */
+class OldServer implements WebSocketService {
+  readonly http: HttpServer = createServer()
+  readonly io: SocketServer
+  readonly #userSockets = new Map<string, Set<string>>()
+  readonly #secret: Uint8Array
+
+  constructor(env: Environment) {
+    this.#secret = new TextEncoder().encode(env['JWT_SECRET'])
+    this.io = new SocketServer(this.http, { path: env['WS_PATH'] ?? '/socket.io/', cors: { origin: (env['CORS_ORIGIN'] ?? '').split(',') } })
+    this.io.on('connection', (socket) => void this.#connect(socket))
+  }
+
+  async #connect(socket: ServerSocket): Promise<void> {
+    const user = await this.#verify(socket)
+    if (user === undefined) {
       socket.emit('error', { message: 'Unauthorized' })
       socket.disconnect(true)
+      return
     }
-  })
-  http.listen(0, '127.0.0.1')
-  await once(http, 'listening')
-  onTestFinished(() => void server.close())
-  return {
-    port: (http.address() as AddressInfo).port, // it listens on a port
-    emitNotificationToUser: async (userId, payload) => void server.to(`user:${userId}`).emit('notification:new', payload),
-    isUserConnected: async (userId) => (userSockets.get(userId)?.size ?? 0) > 0,
+    this.#userSockets.set(user.userId, (this.#userSockets.get(user.userId) ?? new Set()).add(socket.id))
+    socket.on('disconnect', () => this.#forget(user.userId, socket.id))
+    socket.on('notification:mark_read', (payload, acknowledge) => this.#markRead(socket, user.userId, payload, acknowledge))
+    await socket.join(`user:${user.userId}`)
+    socket.emit('authenticated', { success: true, ...user })
+  }
+
+  async #verify(socket: ServerSocket): Promise<{ userId: string; email: unknown } | undefined> {
+    try {
+      const { payload } = await jwtVerify(String(socket.handshake.auth['token']), this.#secret)
+      return { userId: String(payload.sub), email: payload['email'] }
+    } catch {
+      return undefined
+    }
+  }
+
+  #forget(userId: string, socketId: string): void {
+    const sockets = this.#userSockets.get(userId)
+    sockets?.delete(socketId)
+    if (sockets?.size === 0) this.#userSockets.delete(userId)
+  }
+
+  #markRead(socket: ServerSocket, userId: string, payload: { notificationId: string }, acknowledge?: (answer: unknown) => void): void {
+    if (!markRead(payload.notificationId)) {
+      socket.emit('error', { message: 'Notification not found' })
+      return
+    }
+    this.io.to(`user:${userId}`).emit('notification:read', { notificationId: payload.notificationId, success: true })
+    acknowledge?.({ success: true })
+  }
+
+  emitNotificationToUser(userId: string, notification: Notification): void {
+    this.io.to(`user:${userId}`).emit('notification:new', { notification, timestamp: new Date().toISOString() })
+  }
+
+  emitNotificationToUsers(userIds: readonly string[], notification: Notification): void {
+    for (const userId of userIds) this.emitNotificationToUser(userId, notification)
+  }
+
+  broadcastLeaderboardUpdate(leaderboard: Payload<'leaderboard:updated'>['leaderboard']): void {
+    this.io.emit('leaderboard:updated', { leaderboard })
+  }
+
+  emitAchievementUnlocked(userId: string, achievement: Payload<'achievement:unlocked'>): void {
+    this.io.to(`user:${userId}`).emit('achievement:unlocked', achievement)
+  }
+
+  emitXpGained(userId: string, gain: Payload<'xp:gained'>): void {
+    this.io.to(`user:${userId}`).emit('xp:gained', gain)
+  }
+
+  emitRankUpdated(userId: string, change: Payload<'rank:updated'>): void {
+    this.io.to(`user:${userId}`).emit('rank:updated', change)
+  }
+
+  isUserConnected(userId: string): boolean {
+    return this.#userSockets.has(userId)
   }
 }
 
-async function after(): Promise<Backend> {
-  const realtime = createRealtimeServer(contract, { authenticate: jwt({ secret: SECRET, issuer: false, audience: false }), presence: { graceMs: 0 } })
-  realtime.on('notification:mark_read', ({ payload: { notificationId }, user, fail }) => {
-    if (notificationId === 'missing') throw fail('NOT_FOUND', { notificationId }, 'Notification not found')
-    realtime.toUser(user.userId).emit('notification:read', { notificationId, success: true })
+async function startBefore(env: Environment): Promise<Backend> {
+  const service = new OldServer(env)
+  await new Promise<void>((resolve) => service.http.listen(Number(env['WS_PORT']), '127.0.0.1', resolve))
+  const { port } = service.http.address() as AddressInfo
+  return {
+    service,
+    url: `http://127.0.0.1:${port}`,
+    rooms: () => [...service.io.sockets.adapter.rooms.keys()],
+    close: async () => void (await service.io.close()),
+  }
+}
+
+/** The new server, with methods of the old names around it. */
+async function startAfter(env: Environment): Promise<Backend> {
+  const { port, path, cors, jwt: key } = optionsFromEnv(env)
+  const realtime = createRealtimeServer(contract, { path, cors, authenticate: jwt(key), presence: { graceMs: 0 } })
+
+  realtime.on('notification:mark_read', ({ payload, user, fail }) => {
+    if (!markRead(payload.notificationId)) throw fail('NOT_FOUND', payload)
+    realtime.toUser(user.userId).emit('notification:read', { notificationId: payload.notificationId, success: true })
     return { success: true }
   })
-  const { port } = await realtime.listen(0, '127.0.0.1')
-  onTestFinished(() => realtime.close({ drainMs: 0 }))
-  return {
-    port,
-    async emitNotificationToUser(userId, payload) {
-      await realtime.toUser(userId).emit('notification:new', payload)
-    },
+
+  const service: WebSocketService = {
+    emitNotificationToUser: (userId, notification) => service.emitNotificationToUsers([userId], notification),
+    emitNotificationToUsers: (userIds, notification) =>
+      void realtime.toUsers(userIds).emit('notification:new', { notification, timestamp: new Date().toISOString() }),
+    broadcastLeaderboardUpdate: (leaderboard) => realtime.toAll().emit('leaderboard:updated', { leaderboard }),
+    emitAchievementUnlocked: (userId, achievement) => realtime.toUser(userId).emit('achievement:unlocked', achievement),
+    emitXpGained: (userId, gain) => realtime.toUser(userId).emit('xp:gained', gain),
+    emitRankUpdated: (userId, change) => realtime.toUser(userId).emit('rank:updated', change),
     isUserConnected: (userId) => realtime.presence.isOnline(userId),
+  }
+  const { port: bound } = await realtime.listen(port, '127.0.0.1')
+  return {
+    service,
+    url: `http://127.0.0.1:${bound}`,
+    rooms: () => [...realtime.io.sockets.adapter.rooms.keys()],
+    close: () => realtime.close({ drainMs: 0 }),
   }
 }
 
-/** The old front end; `heard` gives what it hears next of an event. */
-function page({ port }: Backend, token: string) {
-  const socket = io(`http://127.0.0.1:${port}`, { auth: { token }, forceNew: true, reconnection: false })
-  onTestFinished(() => void socket.disconnect())
-  const heard = (event: string): Promise<unknown> => new Promise((resolve) => socket.once(event, resolve))
-  return { socket, heard }
+/** The old front end, unchanged: a stock socket, its listeners, and what it shows. */
+class OldFrontEnd {
+  /** Event and payload, in the order in which they came. */
+  readonly shown: [event: string, payload: unknown][] = []
+  readonly socket: Socket
+
+  constructor(url: string, token: string, options: { readonly transports?: readonly string[]; readonly origin?: string } = {}) {
+    const { transports = TRANSPORTS, origin = ORIGIN } = options
+    this.socket = io(url, { path: '/realtime/', transports: [...transports], auth: { token }, extraHeaders: { origin }, forceNew: true, reconnection: false })
+    this.socket.onAny((event: string, payload: unknown) => this.shown.push([event, payload]))
+    onTestFinished(() => void this.socket.disconnect())
+  }
+
+  markRead(notificationId: string): void {
+    this.socket.emit('notification:mark_read', { notificationId })
+  }
+
+  names(): string[] {
+    return this.shown.map(([event]) => event)
+  }
 }
 
-describe.each([
-  ['before', before],
-  ['after', after],
-])('%s', (when, start) => {
-  const isAfter = when === 'after'
+async function start(make: (env: Environment) => Promise<Backend>, env: Environment = ENVIRONMENT) {
+  const backend = await make(env)
+  onTestFinished(() => backend.close())
+  const open = async (userId: string, transports?: readonly string[]) => {
+    const page = new OldFrontEnd(backend.url, await signToken(userId), { ...(transports && { transports }) })
+    await heard(page.socket, 'authenticated')
+    return page
+  }
+  return { ...backend, open }
+}
 
-  test('it is let in, and gets and marks notifications', async () => {
-    const backend = await start()
-    const { socket, heard } = page(backend, await signToken('ada'))
-    expect(await heard('authenticated')).toMatchObject({ success: true, userId: 'ada', email: 'ada@example.com' })
-    expect(await backend.isUserConnected('ada')).toBe(true)
-    const sent = { notification: { id: 'n-1', message: 'hello' }, timestamp: '2026-01-31T12:00:00.000Z' }
-    const arrived = heard('notification:new')
-    await backend.emitNotificationToUser('ada', sent)
-    expect(await arrived).toEqual(sent)
-    const read = heard('notification:read')
-    socket.emit('notification:mark_read', { notificationId: 'n-1' })
-    expect(await read).toEqual({ notificationId: 'n-1', success: true })
+const NOTIFICATION = { id: 'n-1', message: 'Well done', title: 'Mission', type: 'mission', data: { points: 3, tags: ['daily', null] } }
+const ACHIEVEMENT = { achievementId: 'ach-001', title: 'First steps', icon: 'star' }
+const GAIN = { amount: 100, source: 'daily_mission', totalXp: 1500 }
+const RANK = { newRank: 'Silver', oldRank: 'Bronze', xpRequired: 3000 }
+const LEADERBOARD = [{ rank: 1, userId: 'ada', name: 'Ada', score: 1500 }]
+
+const TIMESTAMP = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+const TO_ADA = [
+  ['notification:new', { notification: NOTIFICATION, timestamp: TIMESTAMP }],
+  ['notification:new', { notification: { id: 'n-2', message: 'To both' }, timestamp: TIMESTAMP }],
+  ['achievement:unlocked', ACHIEVEMENT],
+  ['xp:gained', GAIN],
+  ['rank:updated', RANK],
+  ['notification:read', { notificationId: 'n-1', success: true }],
+  ['leaderboard:updated', { leaderboard: LEADERBOARD }],
+]
+
+function authenticated(userId: string, more: object = {}): [string, unknown] {
+  return ['authenticated', expect.objectContaining({ success: true, userId, email: `${userId}@example.com`, ...more })]
+}
+
+const SIDES = [
+  ['before', startBefore],
+  ['after', startAfter],
+] as const
+
+describe.each(SIDES)('%s moving over, the old front end', (_side, make) => {
+  test.each([[TRANSPORTS], [['websocket']], [['polling']]])('is shown the same by the same methods, over %s', async (transports) => {
+    const { service, open } = await start(make)
+    const [laptop, phone, grace] = [await open('ada', transports), await open('ada', transports), await open('grace', transports)]
+    service.emitNotificationToUser('ada', NOTIFICATION)
+    service.emitNotificationToUsers(['ada', 'grace', 'nobody'], { id: 'n-2', message: 'To both' })
+    service.emitAchievementUnlocked('ada', ACHIEVEMENT)
+    service.emitXpGained('ada', GAIN)
+    service.emitRankUpdated('ada', RANK)
+    const read = heard(phone.socket, 'notification:read')
+    laptop.markRead('n-1')
+    await read
+    service.broadcastLeaderboardUpdate(LEADERBOARD)
+    await until(() => [laptop, phone, grace].every((page) => page.names().includes('leaderboard:updated')))
+    for (const page of [laptop, phone]) expect(page.shown).toEqual([authenticated('ada'), ...TO_ADA])
+    expect(grace.shown).toEqual([authenticated('grace'), TO_ADA[1], TO_ADA.at(-1)])
   })
 
-  test(`a refused handshake arrives on ${isAfter ? 'connect_error' : 'error'}`, async () => {
-    const { heard } = page(await start(), 'none')
-    if (isAfter) expect(await heard('connect_error')).toMatchObject({ data: { code: 'UNAUTHENTICATED' } })
-    else expect(await heard('error')).toEqual({ message: 'Unauthorized' })
+  test('is in the room of its user, and its user is connected as long as one device is', async () => {
+    const { service, rooms, open } = await start(make)
+    expect(await service.isUserConnected('ada')).toBe(false)
+    const [laptop, phone] = [await open('ada'), await open('ada')]
+    expect(rooms()).toContain('user:ada')
+    laptop.socket.disconnect()
+    expect(await service.isUserConnected('ada')).toBe(true)
+    phone.socket.disconnect()
+    await until(async () => !(await service.isUserConnected('ada')))
+    expect(await service.isUserConnected('grace')).toBe(false)
   })
 
-  test(`a failure arrives on error, ${isAfter ? 'with its code, event and data' : 'with a message'}`, async () => {
-    const { socket, heard } = page(await start(), await signToken('ada'))
-    await heard('authenticated')
-    const failed = heard('error')
-    socket.emit('notification:mark_read', { notificationId: 'missing' })
-    expect(await failed).toEqual({
-      message: 'Notification not found',
-      ...(isAfter && { code: 'NOT_FOUND', event: 'notification:mark_read', data: { notificationId: 'missing' } }),
-    })
+  test('hears of a failed operation on error, with a message', async () => {
+    const { open } = await start(make)
+    const page = await open('ada')
+    const failed = heard(page.socket, 'error')
+    page.markRead('missing')
+    expect(await failed).toMatchObject({ message: expect.any(String) })
+  })
+})
+
+describe('what is different for the old front end', () => {
+  test('a refused handshake: error and a disconnect before, connect_error after', async () => {
+    const before = new OldFrontEnd((await start(startBefore)).url, 'forged')
+    expect(await heard(before.socket, 'disconnect')).toBe('io server disconnect')
+    expect(before.shown).toEqual([['error', { message: 'Unauthorized' }]])
+
+    const after = new OldFrontEnd((await start(startAfter)).url, 'forged')
+    expect(await heard(after.socket, 'connect_error')).toMatchObject({ data: { code: 'UNAUTHENTICATED', message: expect.any(String) } })
+    expect(after.shown).toEqual([])
+    expect(after.socket.active).toBe(false) // it does not dial again by itself; neither did it before
   })
 
-  test(`an acknowledgement gets ${isAfter ? 'the envelope' : 'whatever the handler returned'}`, async () => {
-    const { socket, heard } = page(await start(), await signToken('ada'))
-    await heard('authenticated')
-    const answer: unknown = await socket.emitWithAck('notification:mark_read', { notificationId: 'n-1' })
-    expect(answer).toEqual(isAfter ? { ok: true, data: { success: true } } : { success: true })
+  test('authenticated says more: the device, and how long the token holds', async () => {
+    const before = await (await start(startBefore)).open('ada')
+    expect(before.shown).toEqual([['authenticated', { success: true, userId: 'ada', email: 'ada@example.com' }]])
+    const after = await (await start(startAfter)).open('ada')
+    expect(after.shown).toEqual([authenticated('ada', { deviceId: expect.any(String), expiresInMs: expect.any(Number) })])
+  })
+
+  test('error says more: a code, the event, and its data', async () => {
+    const before = await (await start(startBefore)).open('ada')
+    let failed = heard(before.socket, 'error')
+    before.markRead('missing')
+    expect(await failed).toEqual({ message: 'Notification not found' })
+    const after = await (await start(startAfter)).open('ada')
+    failed = heard(after.socket, 'error')
+    after.markRead('missing')
+    expect(await failed).toEqual({ message: 'NOT_FOUND', code: 'NOT_FOUND', event: 'notification:mark_read', data: { notificationId: 'missing' } })
+  })
+
+  test('an acknowledgement is what the handler returned before, and an envelope after, which also says failures', async () => {
+    const before = await (await start(startBefore)).open('ada')
+    expect(await before.socket.emitWithAck('notification:mark_read', { notificationId: 'n-1' })).toEqual({ success: true })
+    const after = await (await start(startAfter)).open('ada')
+    expect(await after.socket.emitWithAck('notification:mark_read', { notificationId: 'n-1' })).toEqual({ ok: true, data: { success: true } })
+    expect(await after.socket.emitWithAck('notification:mark_read', { notificationId: 'missing' })).toMatchObject({ ok: false, error: { code: 'NOT_FOUND' } })
+  })
+
+  test('a server that closes says so first', async () => {
+    const { open, close } = await start(startAfter)
+    const page = await open('ada')
+    const told = heard(page.socket, '$disconnect')
+    await close()
+    expect(await told).toMatchObject({ code: 'UNAVAILABLE' })
+  })
+
+  test('a page of another origin got in over WebSocket before, and does not after', async () => {
+    const token = await signToken('ada')
+    const options = { transports: ['websocket'], origin: 'https://evil.example' }
+    await heard(new OldFrontEnd((await start(startBefore)).url, token, options).socket, 'authenticated')
+    await heard(new OldFrontEnd((await start(startAfter)).url, token, options).socket, 'connect_error')
+  })
+})
+
+describe('what is different for the old server', () => {
+  test('a field that the contract does not have is sent before, and dropped after; data takes it', async () => {
+    const more: Notification & { internal: string } = { id: 'n-1', message: 'M', data: { link: '/reports/1' }, internal: 'note to ourselves' }
+    for (const [make, expected] of [
+      [startBefore, more],
+      [startAfter, { id: 'n-1', message: 'M', data: { link: '/reports/1' } }],
+    ] as const) {
+      const { service, open } = await start(make)
+      const page = await open('ada')
+      const told = heard(page.socket, 'notification:new')
+      service.emitNotificationToUser('ada', more)
+      expect(await told).toEqual({ notification: expected, timestamp: TIMESTAMP })
+    }
+  })
+
+  test('a payload that is none is sent before, and throws where it is emitted after', async () => {
+    const wrong = { amount: '100' } as unknown as typeof GAIN // what JavaScript lets pass
+    const before = await start(startBefore)
+    const page = await before.open('ada')
+    const told = heard(page.socket, 'xp:gained')
+    before.service.emitXpGained('ada', wrong)
+    expect(await told).toEqual(wrong)
+    const after = await start(startAfter)
+    expect(() => after.service.emitXpGained('ada', wrong)).toThrow(expect.objectContaining({ code: 'INVALID_PAYLOAD' }))
+  })
+
+  test('a short JWT_SECRET served before, and is refused at start after', async () => {
+    const env = { ...ENVIRONMENT, JWT_SECRET: 'secret' }
+    await start(startBefore, env)
+    await expect(startAfter(env)).rejects.toThrow(/JWT_SECRET/)
   })
 })
