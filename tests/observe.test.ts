@@ -1,6 +1,8 @@
-import { createRealtimeEmitter, type RealtimeObserver } from '@org/realtime-server'
+import { defineContract } from '@org/realtime-contracts'
+import { createRealtimeEmitter, createRealtimeServer, type RealtimeObserver } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import * as z from 'zod'
 import { contract, type TestContract } from './contract.js'
 import { heard, refusalOf, signToken, startServer, until } from './harness.js'
 import { startRedis } from './redis.js'
@@ -47,6 +49,21 @@ describe('an observer', () => {
     await refusalOf(server.stock({ token: 'none' }))
     expect(of('refuse')).toEqual([{ code: 'UNAUTHENTICATED', address: '127.0.0.1', origin: undefined }])
     expect(of('connect')).toEqual([])
+  })
+
+  test('is told of an event that is stored, once for each emit, whoever hears it', async () => {
+    const { observe, of } = observer()
+    const durable = defineContract({
+      name: 'durable',
+      version: '1.0.0',
+      serverToClient: { kept: { payload: z.object({ n: z.number() }), delivery: 'durable' } },
+    })
+    const realtime = createRealtimeServer(durable, { authenticate: () => ({ userId: 'ada' }), observe: observe as RealtimeObserver })
+    onTestFinished(() => realtime.close({ drainMs: 0 }))
+    await realtime.toUser('ada').emit('kept', { n: 1 })
+    await realtime.toUsers(['ada', 'eve']).emit('kept', { n: 2 })
+    const sent = { event: 'kept', origin: 'local', isRequest: false, recipients: undefined, length: '["kept",{"n":1}]'.length }
+    expect(of('eventOut')).toEqual([sent, sent])
   })
 
   test('is told of what comes in, and how it is answered', async () => {

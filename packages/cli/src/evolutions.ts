@@ -1,21 +1,17 @@
 import type { Contract, Evolution } from '@org/realtime-contracts'
-import { type CastProblem, type ContractLock, checkEvolution, compareContracts } from '@org/realtime-contracts/compat'
+import { type CastProblem, type ContractLock, checkEvolution, compareContracts, contractsOf } from '@org/realtime-contracts/compat'
 import { loadEvolutions } from './load.js'
 import type { Settings } from './settings.js'
 
 /** What is wrong with serving the released versions that are said to be supported: a line each. */
 export async function findUnserved(settings: Settings, contract: Contract, history: readonly ContractLock[]): Promise<string[]> {
   const evolutions = settings.evolutions === undefined ? [] : await loadEvolutions(settings.root, settings.evolutions)
-  const own = evolutions.filter(({ to }) => allOf(contract).some(({ fingerprint }) => fingerprint === to.fingerprint))
+  const own = evolutions.filter(({ to }) => contractsOf(contract).some(({ fingerprint }) => fingerprint === to.fingerprint))
   return [
     ...evolutions.filter((evolution) => !own.includes(evolution)).map((evolution) => `${describe(evolution)} does not lead to the contract as it is now`),
     ...own.flatMap((evolution) => checkEvolution(evolution).map((problem) => `${describe(evolution)}: ${describeProblem(problem)}`)),
     ...(settings.supported === undefined ? [] : history.filter((lock) => !isServed(lock, contract, own)).map((lock) => describeUnserved(lock, settings))),
   ]
-}
-
-function allOf(contract: Contract): Contract[] {
-  return [contract, ...contract.parts.flatMap(allOf)]
 }
 
 function isServed(lock: ContractLock, contract: Contract, evolutions: readonly Evolution[]): boolean {

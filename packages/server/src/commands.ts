@@ -5,7 +5,7 @@ import type { Failures } from './answer.js'
 import type { Report } from './context.js'
 import type { Claim, Claimant, IdempotencyStore } from './idempotency.js'
 import { type AskStore, createOnce, type Once } from './steps.js'
-import { delay, withTimeout } from './time.js'
+import { delay, unhurried, withTimeout } from './time.js'
 
 /** What the handler of an idempotent event is given beside what every handler is. */
 export interface CommandContext {
@@ -244,13 +244,6 @@ function conflict({ failures }: CommandCall): RealtimeError {
 
 function unavailable({ failures }: CommandCall, message: string): RealtimeError {
   return failures.restore({ code: 'UNAVAILABLE', message, data: { retryAfterMs: RETRY_AFTER_MS } })
-}
-
-/** Keeps no process up. */
-function unhurried(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref()
-  })
 }
 
 function noop(): void {}

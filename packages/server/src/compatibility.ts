@@ -1,5 +1,5 @@
 import type { Contract, ContractMismatch, Evolution } from '@org/realtime-contracts'
-import { type ContractLock, compareContracts, readLock } from '@org/realtime-contracts/compat'
+import { type ContractLock, compareContracts, contractsOf, readLock } from '@org/realtime-contracts/compat'
 import { type Handshake, RealtimeError } from '@org/realtime-contracts/wire'
 import type { Report } from './context.js'
 import { OlderVersion } from './older.js'
@@ -43,7 +43,7 @@ export class Compatibility {
     report: Report,
   ) {
     const locks = history.map(readReleased)
-    const contracts = new Map(allOf(contract).map((part) => [part.name, part]))
+    const contracts = new Map(contractsOf(contract).map((part) => [part.name, part]))
     const stranger = locks.findIndex(({ name }) => !contracts.has(name))
     if (stranger >= 0) {
       throw new TypeError(
@@ -117,10 +117,6 @@ function readReleased(released: unknown, index: number): ContractLock {
   } catch (cause) {
     throw new TypeError(`history[${index}]: ${(cause as Error).message}`, { cause }) // readLock throws nothing else
   }
-}
-
-function allOf(contract: Contract): Contract[] {
-  return [contract, ...contract.parts.flatMap(allOf)]
 }
 
 const MAJOR = 0

@@ -18,6 +18,7 @@ import { checkTimeout, invalidPayload, RealtimeError } from '@org/realtime-contr
 import type { Audience } from './cluster.js'
 import type { Report } from './context.js'
 import type { LogEntry, LogStore } from './log.js'
+import type { Observation } from './observe.js'
 import type { DeviceOutcome } from './peers.js'
 import { deviceRoom, type RoomNames, userRoom } from './rooms.js'
 
@@ -131,6 +132,7 @@ export class Delivery {
     private readonly logs: LogStore,
     private readonly maxBytes: number,
     private readonly report: Report,
+    private readonly observation: Observation | undefined,
   ) {}
 
   toUser(userId: string): Recipients {
@@ -154,6 +156,7 @@ export class Delivery {
     const json = JSON.stringify([event, ...args])
     const bytes = args.length === 0 ? 0 : Buffer.byteLength(json) - event.length - JSON.stringify(['', 0]).length + 1
     if (bytes > this.maxBytes) throw invalidPayload([{ path: [], message: `larger than ${this.maxBytes} bytes` }], event)
+    this.observation?.sent({ event, origin: 'local', isRequest: false, recipients: undefined, length: json.length })
     return this.#append(logs, event, { json, ...entry }, key)
   }
 

@@ -71,7 +71,7 @@ function createEmitter(contract: Contract, { cluster, namespace = '/', durable, 
   const link = cluster.link({ namespace, graceMs: 0, retention, report: (error) => report(error, {}) })
   const observation = observe && new Observation(observe, () => false, report)
   const names = new RoomNames(contract.codec.rooms, DEFAULT_LIMITS.roomIdLength)
-  const delivery = new Delivery(contract.codec.serverToClient, names, toOutbound(link, observation), link.logs, retention.maxBytes, report)
+  const delivery = new Delivery(contract.codec.serverToClient, names, toOutbound(link, observation), link.logs, retention.maxBytes, report, observation)
   return {
     contract,
     presence: new PresenceService(link.presence, names, contract.codec, (error) => report(error, {})),

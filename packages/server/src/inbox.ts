@@ -1,6 +1,7 @@
 import type { Contract, DurableEvent, EventBorder, PayloadOf, Position } from '@org/realtime-contracts'
 import { checkTimeout } from '@org/realtime-contracts/wire'
 import type { LogStore, PageSize } from './log.js'
+import { assertCount } from './options.js'
 import { delay } from './time.js'
 
 /** An event that is kept for a user's devices. */
@@ -57,8 +58,8 @@ export class LogInbox {
   ) {}
 
   async read({ after = 0, limit = 100 }: { readonly after?: number; readonly limit?: number } = {}) {
-    assertCount('after', after, 0, Number.MAX_SAFE_INTEGER - 1)
-    assertCount('limit', limit, 1, MAX_LIMIT)
+    assertCount('inbox: after', after, 0, Number.MAX_SAFE_INTEGER - 1)
+    assertCount('inbox: limit', limit, 1, MAX_LIMIT)
     const size: PageSize = { messages: limit, bytes: MAX_BYTES }
     const { head, records } = await this.store.read(this.log, after + 1, size)
     const entries = records.flatMap(({ sequence, atMs, entry }) => {
@@ -69,7 +70,7 @@ export class LogInbox {
   }
 
   async trim({ through }: { readonly through: number }): Promise<void> {
-    assertCount('through', through, 0, Number.MAX_SAFE_INTEGER)
+    assertCount('inbox: through', through, 0, Number.MAX_SAFE_INTEGER)
     await this.store.trim(this.log, through)
   }
 
@@ -96,11 +97,5 @@ export class LogInbox {
     } catch {
       return undefined // of another version of the contract
     }
-  }
-}
-
-function assertCount(name: string, value: unknown, least: number, most: number): void {
-  if (!(Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most)) {
-    throw new TypeError(`inbox: ${name} must be a whole number from ${least} to ${most}; got ${String(value)}`)
   }
 }

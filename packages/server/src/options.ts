@@ -189,10 +189,10 @@ export function assertKeys(where: string, value: object | null | undefined, know
   }
 }
 
-function assertCount(name: string, value: unknown, least: number): void {
-  if (value !== undefined && (!Number.isSafeInteger(value) || Number(value) < least)) {
-    throw new TypeError(`${name} must be a whole number of ${least} or more; got ${String(value)}`)
-  }
+/** @throws TypeError unless it is absent, or a whole number within the bounds. */
+export function assertCount(name: string, value: unknown, least: number, most?: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= (most ?? Number.MAX_SAFE_INTEGER))) return
+  throw new TypeError(`${name} must be a whole number ${most === undefined ? `of ${least} or more` : `from ${least} to ${most}`}; got ${String(value)}`)
 }
 
 // A timer of more would fire at once; the handshake's is longer by a little.

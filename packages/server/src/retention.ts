@@ -1,4 +1,4 @@
-import { assertDuration, assertKeys } from './options.js'
+import { assertCount, assertDuration, assertKeys } from './options.js'
 
 /** How long durable events are kept for devices that are away, and how large one may be. */
 export interface DurableOptions {
@@ -36,15 +36,9 @@ const MAX_BYTES = 1_000_000 // of a frame; a client that gets a larger one may e
 export function toRetention(where: string, options: DurableOptions = {}): Retention {
   assertKeys(where, options, ['maxMessages', 'maxAgeMs', 'maxBytes', 'pollMs'])
   const { maxMessages = 1_000, maxAgeMs = DAY_MS, maxBytes = 64 * 1024, pollMs = 5_000 } = options
-  assertWithin(`${where}.maxMessages`, maxMessages, 1, MAX_MESSAGES)
-  assertWithin(`${where}.maxAgeMs`, maxAgeMs, 1_000, MAX_AGE_MS)
-  assertWithin(`${where}.maxBytes`, maxBytes, 1, MAX_BYTES)
+  assertCount(`${where}.maxMessages`, maxMessages, 1, MAX_MESSAGES)
+  assertCount(`${where}.maxAgeMs`, maxAgeMs, 1_000, MAX_AGE_MS)
+  assertCount(`${where}.maxBytes`, maxBytes, 1, MAX_BYTES)
   assertDuration(`${where}.pollMs`, pollMs, 100)
   return { maxMessages, maxAgeMs, maxBytes, pollMs, emptyLogMs: Math.max(EMPTY_LOG_MS, 2 * maxAgeMs) }
-}
-
-function assertWithin(name: string, value: unknown, least: number, most: number): void {
-  if (!(Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most)) {
-    throw new TypeError(`${name} must be a whole number from ${least} to ${most}; got ${String(value)}`)
-  }
 }

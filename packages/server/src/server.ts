@@ -145,7 +145,7 @@ class Realtime<User extends BaseUser> {
     )
     this.#watching = new Watching(this.#presence, contract.codec.presence, visible, this.#limits, handshakeTimeoutMs, this.#report)
     this.#peers = new Peers(this.#namespace, this.#connections, this.#presence, this.#feeds, this.#node, (error) => this.#report(error, {}), this.#observation)
-    this.#delivery = new Delivery(contract.codec.serverToClient, this.#names, this.#peers, this.#logs, retention.maxBytes, this.#report)
+    this.#delivery = new Delivery(contract.codec.serverToClient, this.#names, this.#peers, this.#logs, retention.maxBytes, this.#report, this.#observation)
     this.#commands = new Commands(idempotency.store ?? this.#node?.idempotency ?? new MemoryIdempotencyStore(), idempotency, this.#report)
     this.#dispatcher = new Dispatcher(contract, this.#limits, this.#report, this.#commands, this.#observation)
     this.#inbound = {

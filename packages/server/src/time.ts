@@ -4,6 +4,13 @@ export function delay(ms: number): Promise<void> {
   })
 }
 
+/** As `delay`, and keeps no process up. */
+export function unhurried(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref()
+  })
+}
+
 /** Waits for the end of a turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => {

@@ -72,6 +72,11 @@ export function compareHistory(
   return summarize([...merged.values()], isChanged)
 }
 
+/** A contract, and those that it was merged of, in turn. */
+export function contractsOf(contract: Contract): Contract[] {
+  return [contract, ...contract.parts.flatMap(contractsOf)]
+}
+
 function summarize<F extends Finding>(findings: readonly F[], isChanged: boolean): Comparison & { readonly findings: readonly F[] } {
   const verdict = worst(findings.map((finding) => finding.verdict))
   const sorted = [...findings].sort((left, right) => Number(isWorse(right.verdict, left.verdict)) - Number(isWorse(left.verdict, right.verdict)))

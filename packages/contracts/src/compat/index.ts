@@ -1,6 +1,6 @@
 export { type CastProblem, checkEvolution } from './casts.js'
 export type { Finding, FlowName } from './change.js'
-export { type CompareOptions, type Comparison, compareContracts, compareHistory, type HistoryFinding, type Skew } from './contracts.js'
+export { type CompareOptions, type Comparison, compareContracts, compareHistory, contractsOf, type HistoryFinding, type Skew } from './contracts.js'
 export { type ContractLock, type EventLock, formatLock, readLock, toLock } from './lock.js'
 export type { LockModel } from './model.js'
 export { type Effect, RULES, type Rule, type RuleId, type Verdict } from './rules.js'
