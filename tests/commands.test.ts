@@ -1,6 +1,7 @@
 import { RealtimeError } from '@org/realtime-contracts'
 import { MemoryIdempotencyStore, type RedisCommand } from '@org/realtime-server'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { RedisIdempotencyStore } from '../packages/server/src/redis/idempotency.js'
 import { gate, type ShopNode, type StartNodes, startInMemory, startOnRedis } from './commands/nodes.js'
 import { rejection, until } from './harness.js'
 import { findProgram, INSTALL_MS } from './programs.js'
@@ -213,8 +214,10 @@ describe.each<[string, StartNodes]>([
       })
     const [first, second] = (await start(2, { setup, idempotency: { leaseMs: 300 } })) as unknown as Pair
     const [laptop, phone] = [await first.connect('ada'), await second.connect('ada')]
+    const renewals = [MemoryIdempotencyStore, RedisIdempotencyStore].map(({ prototype }) => vi.spyOn(prototype, 'renew'))
     const both = Promise.all([laptop, phone].map((client) => client.request('checkout', undefined, { key: 'k', timeoutMs: 20_000 })))
-    await new Promise((resolve) => setTimeout(resolve, 1_000)) // several leases
+    await until(() => renewals.some(({ mock }) => mock.calls.length >= 9)) // three in a lease
+    for (const renewal of renewals) renewal.mockRestore()
     open()
     await both
     expect(run).toHaveBeenCalledTimes(1)

@@ -7,7 +7,7 @@ import type { BaseUser, Proof } from './identity.js'
 import { Allowance, type Limits, rateLimited, roomChanges } from './limits.js'
 import { type OlderVersion, olderVersions } from './older.js'
 import type { PresentConnection } from './presence.js'
-import { type Room, userRoom } from './rooms.js'
+import type { Room } from './rooms.js'
 import { releaseAll } from './shortcut.js'
 import { atMost } from './time.js'
 import { endWithin } from './transport.js'
@@ -262,101 +262,4 @@ function toSession<User extends BaseUser>(
     ...(expiresAtMs !== undefined && { expiresInMs: Math.max(0, Math.round(expiresAtMs - Date.now())) }),
     ...(newerVersion !== undefined && { $contract: { version: newerVersion } }),
   }
-}
-
-// Often enough that a token is never believed a second longer, and against the wall clock: a timer of weeks
-// would overflow, and none would see the clock being set.
-const EXPIRY_SWEEP_MS = 500
-
-/** The connections of this process. */
-export class Connections<User extends BaseUser> {
-  readonly #bySocket = new Map<string, Connection<User>>()
-  readonly #byDevice = new Map<string, Connection<User>>()
-  /** Also those that are on their way in, so that they can be kept out. */
-  readonly #byUserRoom = new Map<string, Connection<User>[]>()
-  readonly #sweep: NodeJS.Timeout
-
-  constructor(private readonly maxPerUser: number) {
-    this.#sweep = setInterval(() => this.#closeExpired(), EXPIRY_SWEEP_MS).unref()
-  }
-
-  get(socketId: string): Connection<User> | undefined {
-    return this.#bySocket.get(socketId)
-  }
-
-  all(): Connection<User>[] {
-    return [...this.#bySocket.values()]
-  }
-
-  /** A user's connections, or the one of a device. */
-  of(userId: string, deviceId?: string): Connection<User>[] {
-    return this.inRoomOf(userRoom(userId)).filter(({ device }) => deviceId === undefined || device.id === deviceId)
-  }
-
-  /** The connections of the user whose room that is; also those on their way in. */
-  inRoomOf(name: string): Connection<User>[] {
-    return [...(this.#byUserRoom.get(name) ?? [])]
-  }
-
-  /** Also those on their way in. */
-  those(test: (connection: Connection<User>) => boolean): Connection<User>[] {
-    return [...this.#byUserRoom.values()].flatMap((connections) => connections.filter(test))
-  }
-
-  /** A connection is on its way in. @throws RealtimeError `RATE_LIMITED` where its user has too many. */
-  expect(connection: Connection<User>): void {
-    const { userId } = connection.user
-    const room = userRoom(userId)
-    const connections = this.#byUserRoom.get(room) ?? []
-    // A device that is online replaces its connection, once at a time.
-    const replaces = this.#byDevice.has(deviceKey(connection)) && this.of(userId, connection.device.id).length === 1
-    if (connections.length >= this.maxPerUser && !replaces) {
-      throw rateLimited('connectionsPerUser', `A user may have at most ${this.maxPerUser} connections`)
-    }
-    this.#byUserRoom.set(room, [...connections, connection])
-  }
-
-  /** @returns the connection of the same device of the same user that this one replaces. */
-  add(connection: Connection<User>): Connection<User> | undefined {
-    const key = deviceKey(connection)
-    const replaced = this.#byDevice.get(key)
-    this.#bySocket.set(connection.socket.id, connection)
-    this.#byDevice.set(key, connection)
-    return replaced
-  }
-
-  remove(connection: Connection<User>): void {
-    const room = userRoom(connection.user.userId)
-    const others = this.#byUserRoom.get(room)?.filter((each) => each !== connection) ?? []
-    if (others.length === 0) this.#byUserRoom.delete(room)
-    else this.#byUserRoom.set(room, others)
-    this.#bySocket.delete(connection.socket.id)
-    if (this.#byDevice.get(deviceKey(connection)) === connection) {
-      this.#byDevice.delete(deviceKey(connection))
-    }
-  }
-
-  /** As though what the device has proved ended now. */
-  expire(userId: string, deviceId: string): void {
-    for (const connection of this.of(userId, deviceId)) connection.renew({ ...connection.proof, expiresAtMs: Date.now() })
-    this.#closeExpired()
-  }
-
-  close(): void {
-    clearInterval(this.#sweep)
-  }
-
-  #closeExpired(): void {
-    const nowMs = Date.now()
-    for (const connection of this.#bySocket.values()) {
-      if (connection.expiresAtMs !== undefined && connection.expiresAtMs <= nowMs) {
-        connection.close({ code: 'TOKEN_EXPIRED', reason: 'The token has expired' })
-      }
-    }
-  }
-}
-
-// The room's name cannot hold the separator, so that no two pairs share a key.
-function deviceKey({ user, device }: { user: BaseUser; device: Device }): string {
-  return `${userRoom(user.userId)} ${device.id}`
 }

@@ -1,8 +1,8 @@
 import type { Contract, Idempotent, PayloadArguments, PayloadOf, ReplyOf, Side } from '@org/realtime-contracts'
 import { canonicalJson, isKey, RealtimeError, type Result } from '@org/realtime-contracts/wire'
-import type { RealtimeClient } from '../client.js'
 import { OUTBOX, type OutboxSeam } from '../commands.js'
 import { randomId } from '../connection.js'
+import type { RealtimeClient } from '../interface.js'
 import { memoryStore, type OutboxNews, type OutboxStore, type StoredCommand } from './store.js'
 
 /** Whose commands an outbox keeps, and where. */

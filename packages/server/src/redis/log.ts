@@ -3,9 +3,10 @@ import { isObject, RealtimeError } from '@org/realtime-contracts/wire'
 import { type Appended, conflict, type LogEntry, type LogPage, type LogStore, type PageSize, toDigest, toEpoch } from '../log.js'
 import type { Retention } from '../retention.js'
 import type { RedisBus } from './bus.js'
+import { APPEND, CONFIRM, HEAD, READ, TRIM } from './logscripts.js'
 import type { Channels } from './message.js'
 import { toList, unavailable } from './reply.js'
-import { APPEND, CONFIRM, HEAD, READ, type Script, TRIM } from './scripts.js'
+import type { Script } from './scripts.js'
 
 /** Beyond the message types of Socket.IO's cluster adapter, and those of questions and events. */
 const APPENDED = 103
