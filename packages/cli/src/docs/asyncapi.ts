@@ -75,7 +75,7 @@ function toMessage(name: string, description: string | undefined, payload: JsonS
 }
 
 function toOperation(event: EventDocument): object {
-  const { direction, id, reply, errors, limits, idempotent, deprecated } = event
+  const { direction, id, reply, errors, limits, idempotent, delivery, deprecated } = event
   const channel = { $ref: `#/channels/${id}` }
   return {
     action: direction === 'serverToClient' ? 'send' : 'receive',
@@ -90,6 +90,7 @@ function toOperation(event: EventDocument): object {
       errors: errors.map(({ code }) => code),
       ...(limits && { limits }),
       ...(idempotent && { idempotent }),
+      ...(delivery !== 'live' && { delivery }),
     },
   }
 }

@@ -21,7 +21,7 @@ const contract = defineContract({
   version: '2.1.0',
   serverToClient: {
     'a:b': { payload: z.object({ at: Time.describe('When') }).describe('A <b> & "c"'), deprecated: 'use a/b' },
-    'a/b': z.object({ kind: z.enum(['x', 'y']), tree: Tree, count: z.int().min(1).max(9), any: z.json() }),
+    'a/b': { payload: z.object({ kind: z.enum(['x', 'y']), tree: Tree, count: z.int().min(1).max(9), any: z.json() }), delivery: 'durable' },
     confirm: {
       payload: z.object({ question: z.string() }),
       reply: z.object({ yes: z.boolean() }),
@@ -92,6 +92,7 @@ test('an AsyncAPI document says who sends what, and what it is answered with', (
         'x-socketio': { acknowledged: true, errors: ['BUSY', 'LATER'] },
       },
       'receive.join': { action: 'receive', 'x-socketio': { limits: { perSecond: 3, maxBytes: 100 }, idempotent: true } },
+      'send.a.b.2': { 'x-socketio': { delivery: 'durable' } },
       'send.authenticated': { action: 'send' },
       'receive.join.2': { action: 'receive' },
     },
@@ -112,6 +113,7 @@ test('Markdown tells fields, examples, replies, errors, limits and what is depre
     '| `BUSY` | `untilMs` number |',
     'Limits: 3 a second, 100 bytes.',
     'Idempotent: with the same key (`$meta.key`) it happens once.',
+    'Durable: it is stored first, and also reaches devices that come back later.',
     'Answered, without data.',
     '| `group` | string, length up to 20 |',
     '## Events of the SDK',

@@ -27,6 +27,8 @@ export interface EventDocument {
   readonly limits: EventDefinition['limits']
   /** Whether a repeat with the same key happens once. */
   readonly idempotent: boolean
+  /** What becomes of it for who is not there. */
+  readonly delivery: NonNullable<EventDefinition['delivery']>
   /** Whether it is the SDK's own. */
   readonly isReserved: boolean
 }
@@ -74,7 +76,15 @@ export function toDocument(contract: Contract): ContractDocument {
 }
 
 function toEvent(name: string, direction: Direction, id: string, entry: EventEntry, definitions: Definitions): EventDocument {
-  const { payload, reply, errors = {}, deprecated, limits, idempotent = false } = isSchema(entry) ? ({ payload: entry } as EventDefinition) : entry
+  const {
+    payload,
+    reply,
+    errors = {},
+    deprecated,
+    limits,
+    idempotent = false,
+    delivery = 'live',
+  } = isSchema(entry) ? ({ payload: entry } as EventDefinition) : entry
   return {
     name,
     direction,
@@ -86,6 +96,7 @@ function toEvent(name: string, direction: Direction, id: string, entry: EventEnt
     errors: Object.entries(errors).map(([code, data]) => ({ code, data: data === null ? undefined : toJsonSchema(data, `${id}.error.${code}`, definitions) })),
     limits,
     idempotent,
+    delivery,
     isReserved: false,
   }
 }
@@ -106,6 +117,7 @@ function reserved(events: readonly ReservedEvent[], direction: Direction, ids: S
     errors: [],
     limits: undefined,
     idempotent: false,
+    delivery: 'live',
     isReserved: true,
     payload: undefined,
     reply: undefined,
@@ -132,4 +144,15 @@ function toId(name: string, taken: Set<string>): string {
   for (let number = 2; taken.has(id.toLowerCase()); number++) id = `${plain}.${number}`
   taken.add(id.toLowerCase()) // files of one name may be one file
   return id
+}
+
+const DELIVERIES = {
+  volatile: 'Volatile: left out for who does not read fast enough.',
+  live: undefined, // what nobody expects otherwise
+  durable: 'Durable: it is stored first, and also reaches devices that come back later.',
+}
+
+/** What a reader has to know of how an event is delivered. */
+export function describeDelivery(delivery: EventDocument['delivery']): string | undefined {
+  return DELIVERIES[delivery]
 }

@@ -1,5 +1,5 @@
 import { toEnvelope } from './asyncapi.js'
-import type { ContractDocument, EventDocument } from './document.js'
+import { type ContractDocument, describeDelivery, type EventDocument } from './document.js'
 import type { JsonSchema } from './json-schema.js'
 import { toSample } from './sample.js'
 import { toRows, typeOf } from './table.js'
@@ -65,9 +65,11 @@ function toSection({ id, title, events }: Group, document: ContractDocument): st
 
 function toArticle(event: EventDocument, document: ContractDocument): string {
   const { id, name, description, deprecated, payload, reply, errors, limits, idempotent } = event
+  const delivery = describeDelivery(event.delivery)
   return `<article id="${toHtmlText(id)}">
 <h3><code>${toHtmlText(name)}</code>${deprecated === undefined ? '' : '<span class="badge">deprecated</span>'}</h3>
 ${idempotent ? '<p>Idempotent: with the same key (<code>$meta.key</code>) it happens once.</p>' : ''}
+${delivery === undefined ? '' : `<p>${delivery}</p>`}
 ${deprecated === undefined ? '' : `<p class="note">Deprecated: ${toHtmlText(deprecated)}</p>`}
 ${description === undefined ? '' : `<p>${toHtmlText(description)}</p>`}
 <h4>Payload</h4>

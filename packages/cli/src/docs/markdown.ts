@@ -1,4 +1,4 @@
-import type { ContractDocument, EventDocument } from './document.js'
+import { type ContractDocument, describeDelivery, type EventDocument } from './document.js'
 import type { JsonSchema } from './json-schema.js'
 import { toSample } from './sample.js'
 import { toRows, typeOf } from './table.js'
@@ -39,12 +39,13 @@ function section(title: string, events: readonly EventDocument[], direction: Eve
 }
 
 function toText(event: EventDocument, document: ContractDocument): string[] {
-  const { name, description, deprecated, payload, reply, errors, limits, idempotent } = event
+  const { name, description, deprecated, payload, reply, errors, limits, idempotent, delivery } = event
   return [
     `### ${code(name)}`,
     ...(deprecated === undefined ? [] : [`**Deprecated:** ${deprecated}`]),
     ...(description === undefined ? [] : [`${description}.`.replace(/\.\.$/, '.')]),
     ...(idempotent ? ['Idempotent: with the same key (`$meta.key`) it happens once.'] : []),
+    ...[describeDelivery(delivery)].filter((text) => text !== undefined),
     ...(payload === undefined ? ['No payload.'] : [...fields(payload, document), example(payload, document)]),
     ...(limits === undefined
       ? []
