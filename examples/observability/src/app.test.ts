@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { createTestRealtime } from '@org/realtime-testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { startApp } from './app.js'
 import { startTraffic } from './traffic.js'
@@ -38,6 +39,17 @@ test('what has happened is counted, by the event', async () => {
       expect.stringMatching(/^realtime_emits_total\{.*realtime_event="xp:gained".*\} 3$/),
     ]),
   )
+})
+
+test('an event that is stored is counted, too', async () => {
+  const app = await startApp(0)
+  onTestFinished(() => app.close())
+  const kit = await createTestRealtime.around(app.realtime)
+  onTestFinished(() => kit.close())
+  const laptop = await kit.connect('ada', { token: 'ada' })
+  await laptop.request('notification:mark_read', { notificationId: 'n-1' })
+  await laptop.expectEvent('notification:read', { notificationId: 'n-1' })
+  expect(await metricsOf(app.port)).toContainEqual(expect.stringMatching(/^realtime_emits_total\{.*realtime_event="notification:read".*\} 1$/))
 })
 
 /** The metrics of an expression, without what it groups and selects by. */
