@@ -3,6 +3,7 @@ import { canonicalJson, isKey, RealtimeError, type Result } from '@org/realtime-
 import { OUTBOX, type OutboxSeam } from '../commands.js'
 import { randomId } from '../connection.js'
 import type { RealtimeClient } from '../interface.js'
+import { addTo, type Listener } from '../listeners.js'
 import { memoryStore, type OutboxNews, type OutboxStore, type StoredCommand } from './store.js'
 
 /** Whose commands an outbox keeps, and where. */
@@ -78,7 +79,7 @@ function create(client: AnyClient, { userId, store = memoryStore(), maxCommands 
   if (typeof userId !== 'string' || userId === '') throw new TypeError('createOutbox: userId is required, so that nobody sends what another has made')
   if (!(Number.isSafeInteger(maxCommands) && maxCommands > 0)) throw new TypeError('createOutbox: maxCommands must be a whole number above 0')
 
-  const listeners = new Set<() => void>()
+  const listeners = new Set<Listener>()
   const waiting = new Map<string, Waiting>()
   const elsewhere = new Set<string>() // the keys that others who share the store have sent
   let pending: readonly StoredCommand[] = []
@@ -98,7 +99,7 @@ function create(client: AnyClient, { userId, store = memoryStore(), maxCommands 
 
   function show(commands: readonly StoredCommand[]): void {
     pending = commands
-    for (const listener of [...listeners]) listener()
+    for (const listener of [...listeners]) listener(undefined)
   }
 
   async function refresh(): Promise<void> {
@@ -251,11 +252,7 @@ function create(client: AnyClient, { userId, store = memoryStore(), maxCommands 
       return { key, result }
     },
 
-    subscribe(listener: () => void) {
-      const entry = (): void => listener()
-      listeners.add(entry)
-      return () => void listeners.delete(entry)
-    },
+    subscribe: (listener: () => void) => addTo(listeners, listener),
 
     async clear() {
       await inTurn(async () => {
