@@ -44,7 +44,7 @@ export class Admission<User extends BaseUser> {
   readonly #admitted = new Slot<Admitted<User>>()
   // Transports with a handshake under way: one that opens many at once would make each of them cost a check.
   readonly #busy = new Slot<boolean>()
-  readonly #handshakes = new Slot<Rate>()
+  readonly #handshakes = new Slot<Rate | 'first'>()
 
   constructor(
     private readonly authenticator: Authenticator<User>,
@@ -186,11 +186,12 @@ export class Admission<User extends BaseUser> {
     if (revoked) throw refusal('the token, or all of the user, is revoked')
   }
 
-  /** Each handshake costs a check; a transport that goes on asking is ended. */
+  /** Each handshake costs a check; a transport that goes on asking is ended. Most ask once, and are not counted. */
   #isTooFast(transport: Socket['conn']): boolean {
-    const rate = this.#handshakes.get(transport) ?? new Rate(HANDSHAKES_PER_SECOND, HANDSHAKES_AT_ONCE)
-    this.#handshakes.set(transport, rate)
-    return rate.take() > 0
+    const rate = this.#handshakes.get(transport)
+    if (rate instanceof Rate) return rate.take() > 0
+    this.#handshakes.set(transport, rate === undefined ? 'first' : new Rate(HANDSHAKES_PER_SECOND, HANDSHAKES_AT_ONCE))
+    return false
   }
 
   #identify(socket: Socket, token: string | undefined): Promise<Proof<User>> {

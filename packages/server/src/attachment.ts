@@ -101,10 +101,13 @@ function attachTo(server: HttpServer | HttpsServer, path: string, attach: () => 
   const added = SERVER_EVENTS.map((event, index) => (server.rawListeners(event) as Listener[]).filter((listener) => before[index]?.includes(listener) !== true))
   // A client that never answers a close would hold its socket, and so the server, for half a minute.
   const upgraded = new Set<Duplex>()
+  const forget = function (this: Duplex): void {
+    upgraded.delete(this)
+  }
   const remember = (request: IncomingMessage, socket: Duplex): void => {
     if (request.url?.startsWith(path) !== true) return // somebody else's
     upgraded.add(socket)
-    socket.once('close', () => upgraded.delete(socket))
+    socket.on('close', forget)
   }
   server.on('upgrade', remember)
 

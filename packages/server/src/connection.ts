@@ -41,7 +41,6 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   /** Rooms that the server has put it into, or taken it out of, while it is on its way in. */
   moved: Set<string> | undefined
   #ended: CloseReason | undefined
-  readonly allowance: Allowance
   /** Where the device is in logs of durable events, by log; `undefined` for a client that does not keep such places. */
   since: Record<string, Position> | undefined
   /** It gets the answers it waits for, and no others. */
@@ -53,6 +52,7 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   #lastTurn: Promise<void> | undefined
   #turns = 0
   // Most connections are idle: what they may never need is made when they do.
+  #allowance: Allowance | undefined
   #rooms: Map<string, Room> | undefined
   #pending: Set<() => void> | undefined
 
@@ -63,17 +63,22 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     proof: Proof<User>,
     private readonly sessionCodec: ValueCodec | undefined,
     private readonly limits: Limits,
-    rates: ReadonlyMap<string, number>,
+    private readonly rates: ReadonlyMap<string, number>,
     private readonly compatible: Compatible,
   ) {
     const { older } = compatible
     if (older !== undefined) olderVersions.set(socket, older)
-    this.allowance = new Allowance(limits, older?.rates(rates) ?? rates, () =>
-      this.close({ code: 'RATE_LIMITED', reason: 'It went on beyond the limits after having been told', retryAfterMs: ABUSE_RETRY_MS }),
-    )
     this.session = toSession(proof, device, sessionCodec, compatible)
     this.#proof = proof
     this.present = { id: socket.id, userId: proof.user.userId, device }
+  }
+
+  /** What it has left of its limits. */
+  get allowance(): Allowance {
+    this.#allowance ??= new Allowance(this.limits, this.older?.rates(this.rates) ?? this.rates, () =>
+      this.close({ code: 'RATE_LIMITED', reason: 'It went on beyond the limits after having been told', retryAfterMs: ABUSE_RETRY_MS }),
+    )
+    return this.#allowance
   }
 
   get proof(): Proof<User> {

@@ -28,15 +28,17 @@ export function boundedParser({ payloadBytes, attachments }: Pick<Limits, 'paylo
 
     constructor() {
       super({ maxAttachments: attachments })
-      // The first listener: what it does to a packet is done before Socket.IO's.
-      this.on('decoded', (packet: Packet) => {
-        if (!Array.isArray(packet.data)) return
-        if (packet.data.length > MAX_ARGUMENTS) packet.data.length = MAX_ARGUMENTS
-        if (this.#bytes > payloadBytes + ENVELOPE_BYTES) {
-          const [answer] = packet.data
-          oversized.add(packet.type === PacketType.ACK && typeof answer === 'object' && answer !== null ? answer : packet.data)
-        }
-      })
+      this.on('decoded', BoundedDecoder.#bound) // the first listener: what it does to a packet is done before Socket.IO's
+    }
+
+    /** One for all decoders: each is kept as long as its connection. */
+    static #bound(this: BoundedDecoder, packet: Packet): void {
+      if (!Array.isArray(packet.data)) return
+      if (packet.data.length > MAX_ARGUMENTS) packet.data.length = MAX_ARGUMENTS
+      if (this.#bytes > payloadBytes + ENVELOPE_BYTES) {
+        const [answer] = packet.data
+        oversized.add(packet.type === PacketType.ACK && typeof answer === 'object' && answer !== null ? answer : packet.data)
+      }
     }
 
     override add(chunk: unknown): void {

@@ -13,8 +13,9 @@ import type { Observation } from './observe.js'
 import { REFUSAL_MS } from './options.js'
 import type { Peers } from './peers.js'
 import type { PresenceStore } from './presence.js'
-import { type Inbound, Shortcut } from './shortcut.js'
-import { endUnused, watchBuffer } from './transport.js'
+import { endShortcut, eventPrefix, type Inbound, Shortcut } from './shortcut.js'
+import { Slot } from './slot.js'
+import { BufferWatch, endUnused, type Transport } from './transport.js'
 import type { Watching } from './watching.js'
 
 const UNREADABLE: DisconnectNotice = { code: 'INVALID_PAYLOAD', reason: 'What was sent is no packet of Socket.IO, or has too many attachments' }
@@ -38,6 +39,10 @@ export interface ReceptionParts<User extends BaseUser> {
 /** One connection's way in, what it sends, and its end. */
 export class Reception<User extends BaseUser> {
   readonly #inbound: Inbound<Connection<User>>
+  readonly #buffers: BufferWatch
+  readonly #onTransport = new Slot<Connection<User>>()
+  // One for all connections: most are idle, and what each keeps counts.
+  readonly #disconnected: (this: Socket) => void
 
   constructor(
     private readonly io: SocketServer,
@@ -46,8 +51,14 @@ export class Reception<User extends BaseUser> {
   ) {
     this.#inbound = {
       maxBytes: parts.limits.payloadBytes,
+      prefix: eventPrefix(namespace.name),
       handles: (event) => parts.dispatcher.handles(event),
       receive: (packet, acknowledge, connection) => this.#receive(packet, acknowledge, connection),
+    }
+    this.#buffers = new BufferWatch(parts.limits, (transport) => this.#closeSlow(transport))
+    const disconnected = this.#leave.bind(this)
+    this.#disconnected = function () {
+      disconnected(this)
     }
   }
 
@@ -76,7 +87,7 @@ export class Reception<User extends BaseUser> {
   /** Synchronous from end to end: nothing that the client sends is dispatched before `authenticated` is on its way. */
   #welcome(connection: Connection<User>): void {
     const { socket } = connection
-    const { connections, feeds, limits, observation, peers } = this.parts
+    const { connections, feeds, observation, peers } = this.parts
     socket.use((packet: unknown[], next) => {
       const acknowledge = toAcknowledge(packet.at(-1))
       // What only a bare listener of the application handles stays Socket.IO's.
@@ -88,16 +99,11 @@ export class Reception<User extends BaseUser> {
       this.#receive(packet, acknowledge, connection)
     })
     const shortcut = new Shortcut(socket, this.#inbound, connection)
-    const unwatch = watchBuffer(socket.conn, limits, () => {
-      connection.close({ code: 'SLOW_CONSUMER', reason: 'The client does not read what it is sent fast enough', mayReturn: true })
-    })
+    this.#onTransport.set(socket.conn, connection)
+    this.#buffers.watch(socket.conn)
     // What cannot be parsed ends the transport; the client is told before.
     socket.on('error', tellUnreadable)
-    socket.on('disconnect', () => {
-      unwatch()
-      shortcut.close()
-      this.#leave(connection)
-    })
+    socket.on('disconnect', this.#disconnected)
     const replaced = connections.add(connection)
     shortcut.emit('authenticated', connection.session)
     replaced?.close(REPLACED)
@@ -107,9 +113,17 @@ export class Reception<User extends BaseUser> {
     feeds.start(connection)
   }
 
-  #leave(connection: Connection<User>): void {
+  #closeSlow(transport: Transport): void {
+    const connection = this.#onTransport.get(transport)
+    connection?.close({ code: 'SLOW_CONSUMER', reason: 'The client does not read what it is sent fast enough', mayReturn: true })
+  }
+
+  #leave(socket: Socket): void {
     const { connections, handshakeTimeoutMs, presence, watching } = this.parts
-    endUnused(handshakeTimeoutMs + REFUSAL_MS, connection.socket)
+    endShortcut(socket)
+    endUnused(handshakeTimeoutMs + REFUSAL_MS, socket)
+    const connection = connections.get(socket.id)
+    if (connection === undefined) return
     connection.gone()
     connections.remove(connection)
     watching.forget(connection)

@@ -26,8 +26,8 @@ const OPEN = 1
 // What is more waits in Engine.IO's buffer, where it is watched.
 const MAX_UNSENT_BYTES = 64 * 1024
 
-// Who counts what waits for a slow reader, and what lets go of the held frames first.
-const OWN_WATCHERS = 2
+// Who lets go of the held frames first, and counts what waits for a slow reader.
+const OWN_WATCHERS = 1
 
 // What is written to a connection in one turn of the event loop leaves with one system call, which costs more than all else.
 const corked: TcpSocket[] = []
@@ -88,20 +88,26 @@ export function toFrame(packet: string): Frame {
 export interface Inbound<Owner> {
   /** What is larger takes the usual way. */
   readonly maxBytes: number
+  /** What an event starts with, in Engine.IO's and Socket.IO's words: `eventPrefix` of the namespace. */
+  readonly prefix: string
   /** Whether the event is the SDK's; any other takes the usual way. */
   handles(event: unknown): boolean
   /** Takes an event as it came: its name and arguments, and what answers it where somebody waits. */
   receive(packet: unknown[], acknowledge: ((reply: unknown) => void) | undefined, owner: Owner): void
 }
 
+/** What each event in a namespace starts with. */
+export function eventPrefix(namespace: string): string {
+  return namespace === '/' ? '42' : `42${namespace},`
+}
+
 /** The short ways from and to one socket. */
 export class Shortcut<Owner> {
   readonly #conn: Transport
-  readonly #prefix: string
   #webSocket: WebSocket | undefined
   #tcp: TcpSocket | undefined
   #held = ''
-  #listener: MessageListener | undefined
+  /** What ws would call with a message. */
   #usual: MessageListener | undefined
   #upgraded: (() => void) | undefined
 
@@ -111,7 +117,6 @@ export class Shortcut<Owner> {
     private readonly owner: Owner,
   ) {
     this.#conn = socket.conn
-    this.#prefix = socket.nsp.name === '/' ? '42' : `42${socket.nsp.name},`
     shortcuts.set(socket, this)
     this.#enter()
     if (this.#webSocket !== undefined || isOff) return
@@ -163,7 +168,6 @@ export class Shortcut<Owner> {
   close(): void {
     shortcuts.set(this.socket, undefined)
     if (this.#upgraded !== undefined) this.#conn.off('upgrade', this.#upgraded)
-    this.#conn.off('packetCreate', releaseAll)
     this.release()
     this.#tcp = undefined
     this.#restore()
@@ -191,30 +195,33 @@ export class Shortcut<Owner> {
       return
     this.#webSocket = webSocket
     this.#tcp = tcp
-    this.#conn.on('packetCreate', releaseAll)
     this.#takeMessages(webSocket)
   }
 
   #takeMessages(webSocket: WebSocket): void {
     const [usual, ...others] = webSocket.listeners('message') as MessageListener[] // ws says so
     if (usual === undefined || others.length > 0) return
-    const listener: MessageListener = (data, isBinary) => {
-      // Between a packet and its attachments nothing else may come, and how many there are only the usual way knows: it stays.
-      if (isBinary || holdsAttachments(data)) this.#restore()
-      else if (this.#take(data)) return
-      usual.call(webSocket, data, isBinary)
-    }
     webSocket.off('message', usual)
-    webSocket.on('message', listener)
+    webSocket.on('message', takeMessage)
     this.#usual = usual
-    this.#listener = listener
+    readers.set(webSocket, this)
+  }
+
+  /** Takes what has come, or leaves it to the usual way. */
+  receive(data: Buffer, isBinary: boolean): void {
+    const [webSocket, usual] = [this.#webSocket, this.#usual]
+    // Between a packet and its attachments nothing else may come, and how many there are only the usual way knows: it stays.
+    if (isBinary || holdsAttachments(data)) this.#restore()
+    else if (this.#take(data)) return
+    usual?.call(webSocket, data, isBinary)
   }
 
   #restore(): void {
-    const [webSocket, listener, usual] = [this.#webSocket, this.#listener, this.#usual]
-    this.#listener = undefined
-    if (webSocket === undefined || listener === undefined || usual === undefined || !webSocket.listeners('message').includes(listener)) return
-    webSocket.off('message', listener)
+    const [webSocket, usual] = [this.#webSocket, this.#usual]
+    this.#usual = undefined
+    if (webSocket === undefined || usual === undefined || readers.get(webSocket) !== this) return
+    readers.set(webSocket, undefined)
+    webSocket.off('message', takeMessage)
     webSocket.on('message', usual)
   }
 
@@ -222,9 +229,10 @@ export class Shortcut<Owner> {
   #take(data: Buffer): boolean {
     if (data.length > this.inbound.maxBytes || !this.#isUnobserved()) return false
     const text = data.toString()
-    if (!text.startsWith(this.#prefix)) return false
-    const start = text.indexOf('[', this.#prefix.length)
-    const id = toId(text, this.#prefix.length, start)
+    const { prefix } = this.inbound
+    if (!text.startsWith(prefix)) return false
+    const start = text.indexOf('[', prefix.length)
+    const id = toId(text, prefix.length, start)
     if (id === false) return false
     const packet = parseArray(text, start)
     if (packet === undefined || !this.inbound.handles(packet[0])) return false
@@ -255,7 +263,19 @@ function receive<Owner>(inbound: Inbound<Owner>, packet: unknown[], acknowledge:
   inbound.receive(packet, acknowledge, owner)
 }
 
-const shortcuts = new Slot<Pick<Shortcut<unknown>, 'send'>>()
+const shortcuts = new Slot<Pick<Shortcut<unknown>, 'send' | 'close'>>()
+/** Who takes what comes on a WebSocket. */
+const readers = new Slot<Pick<Shortcut<unknown>, 'receive'>>()
+
+/** One listener for all WebSockets: most are idle, and what each keeps counts. */
+function takeMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
+  readers.get(this)?.receive(data, isBinary)
+}
+
+/** From now on what is for the socket, and comes from it, takes the usual way. */
+export function endShortcut(socket: Socket): void {
+  shortcuts.get(socket)?.close()
+}
 
 /** Sends a frame to a socket. @returns whether it is on its way; else it has to be sent as usual. */
 export function sendShort(socket: Socket, frame: Frame): boolean {

@@ -1,4 +1,5 @@
 import type { Socket } from 'socket.io'
+import { releaseAll } from './shortcut.js'
 import { Slot } from './slot.js'
 
 /** The Engine.IO connection beneath a socket: one client, over whichever transport. */
@@ -16,48 +17,73 @@ export interface BufferLimits {
 const PATIENCE_MS = 2_000
 const CEILING = 8
 
-/**
- * Tells when more waits for a client than may, and goes on waiting for two seconds, or is eight times as much.
- * What waits is what came since the transport last took everything there was.
- * @returns a function that ends the watching.
- */
-export function watchBuffer(transport: Transport, { bufferedBytes, bufferedPackets }: BufferLimits, exceeded: () => void): () => void {
-  const buffer = {
-    bytes: 0,
-    packets: 0,
-    behindBytes: Math.min(BEHIND_BYTES, bufferedBytes / BEHIND_PART),
-    patience: undefined as NodeJS.Timeout | undefined,
-  }
-  buffers.set(transport, buffer)
-
-  function count({ data }: { data?: string | Buffer }): void {
-    buffer.bytes += data?.length ?? 0
-    buffer.packets++
-    const over = Math.max(buffer.bytes / bufferedBytes, buffer.packets / bufferedPackets)
-    if (over > CEILING) stop(exceeded)
-    else if (over > 1) buffer.patience ??= setTimeout(stop, PATIENCE_MS, exceeded).unref()
-  }
-
-  function empty(): void {
-    buffer.bytes = 0
-    buffer.packets = 0
-    clearTimeout(buffer.patience)
-    buffer.patience = undefined
-  }
-
-  function stop(then = noop): void {
-    clearTimeout(buffer.patience)
-    transport.off('packetCreate', count)
-    transport.off('drain', empty)
-    then()
-  }
-
-  transport.on('packetCreate', count)
-  transport.on('drain', empty)
-  return stop
+/** What has come for a client since its transport last took everything there was. */
+interface Backlog {
+  bytes: number
+  packets: number
+  /** From here on the client is behind. */
+  readonly behindBytes: number
+  patience: NodeJS.Timeout | undefined
+  isTold: boolean
 }
 
-const buffers = new Slot<{ readonly bytes: number; readonly packets: number; readonly behindBytes: number }>()
+const backlogs = new Slot<Backlog>()
+
+/**
+ * Tells when more waits for a client than may, and goes on waiting for two seconds, or is eight times as much.
+ * One for all transports: most have nothing to wait for, and what each keeps counts.
+ */
+export class BufferWatch {
+  readonly #count: (this: Transport, packet: { data?: string | Buffer }) => void
+
+  constructor(
+    private readonly limits: BufferLimits,
+    private readonly exceeded: (transport: Transport) => void,
+  ) {
+    const countPacket = this.#countPacket.bind(this)
+    this.#count = function ({ data }) {
+      releaseAll()
+      if (data !== undefined) countPacket(this, data.length) // else it is a ping
+    }
+  }
+
+  /** Watches from now on, until the transport closes. */
+  watch(transport: Transport): void {
+    if (transport.listeners('packetCreate').includes(this.#count)) return
+    transport.on('packetCreate', this.#count)
+    transport.on('drain', forgetBacklog)
+  }
+
+  #countPacket(transport: Transport, bytes: number): void {
+    const backlog = backlogs.get(transport) ?? this.#begin(transport)
+    backlog.bytes += bytes
+    backlog.packets++
+    const over = Math.max(backlog.bytes / this.limits.bufferedBytes, backlog.packets / this.limits.bufferedPackets)
+    if (over > CEILING) this.#tell(transport, backlog)
+    else if (over > 1) backlog.patience ??= setTimeout(() => this.#tell(transport, backlog), PATIENCE_MS).unref()
+  }
+
+  #begin(transport: Transport): Backlog {
+    const behindBytes = Math.min(BEHIND_BYTES, this.limits.bufferedBytes / BEHIND_PART)
+    const backlog = { bytes: 0, packets: 0, behindBytes, patience: undefined, isTold: false }
+    backlogs.set(transport, backlog)
+    return backlog
+  }
+
+  #tell(transport: Transport, backlog: Backlog): void {
+    clearTimeout(backlog.patience)
+    if (backlog.isTold) return
+    backlog.isTold = true
+    this.exceeded(transport)
+  }
+}
+
+function forgetBacklog(this: Transport): void {
+  const backlog = backlogs.get(this)
+  if (backlog === undefined || backlog.isTold) return
+  clearTimeout(backlog.patience)
+  backlogs.set(this, undefined)
+}
 
 // A client that has as much before it does not keep up; what it has to hear sooner or later is sent when it does.
 const BEHIND_BYTES = 256 * 1024
@@ -66,8 +92,8 @@ const BEHIND_PACKETS = 1_000
 
 /** Whether so much waits for a client that what can be left out, or be sent later, should be. */
 export function isBehind(transport: Transport): boolean {
-  const buffer = buffers.get(transport)
-  return buffer !== undefined && (buffer.bytes > buffer.behindBytes || buffer.packets > BEHIND_PACKETS)
+  const backlog = backlogs.get(transport)
+  return backlog !== undefined && (backlog.bytes > backlog.behindBytes || backlog.packets > BEHIND_PACKETS)
 }
 
 /** Resolves once the transport has taken all there was, or is closed. */
@@ -123,5 +149,3 @@ export function endUnused(ms: number, { client, conn }: Socket): void {
 function hasTerminate(value: unknown): value is { terminate(): void } {
   return typeof value === 'object' && value !== null && 'terminate' in value && typeof value.terminate === 'function'
 }
-
-function noop(): void {}
