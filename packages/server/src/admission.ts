@@ -20,7 +20,7 @@ import { type AuthenticationRequest, type Authenticator, type BaseUser, fault, i
 import { type Limits, Rate, rateLimited } from './limits.js'
 import type { PresenceStore } from './presence.js'
 import type { Revocations } from './revocation.js'
-import { deviceRoom, isContractRoom, userRoom } from './rooms.js'
+import { deviceRoom, isContractRoom } from './rooms.js'
 import { Slot } from './slot.js'
 
 // On one transport, which a client mostly uses for one; a page that leaves and comes back uses it for a few.
@@ -28,7 +28,6 @@ const HANDSHAKES_PER_SECOND = 10
 const HANDSHAKES_AT_ONCE = 50
 
 const CHECKS_AT_ONCE = 100
-const OWN_ROOMS = 3 // of the socket, the user and the device
 
 /** Told of a client that was not let in: `error.cause` has the reason, which the client is not told. */
 export type RefusalListener = (error: RealtimeError, client: { readonly address: string; readonly origin: string | undefined }) => void
@@ -115,8 +114,7 @@ export class Admission<User extends BaseUser> {
     } finally {
       settle()
     }
-    connection.renew(proof)
-    return connection.session
+    return connection.renew(proof)
   }
 
   /** Closes what was revoked while this node did not hear of the others. */
@@ -160,11 +158,11 @@ export class Admission<User extends BaseUser> {
 
   /** From here on it can be reached from every node. */
   async #enter(connection: Connection<User>): Promise<void> {
-    const { socket, user, device, present } = connection
+    const { socket, device, present } = connection
     try {
-      await socket.join([userRoom(user.userId), deviceRoom(device.id)])
+      await socket.join(device.id === socket.id ? connection.userRoom : [connection.userRoom, deviceRoom(device.id)])
       refuseOver(connection)
-      const [{ standing, replaces }] = await Promise.all([this.presence.add(present), this.feeds.enter(connection, userRoom(user.userId))])
+      const [{ standing, replaces }] = await Promise.all([this.presence.add(present), this.feeds.enter(connection, connection.userRoom)])
       connection.isPresent = true
       connection.replaces = replaces
       // What was said of a room meanwhile is newer than what was read.
@@ -173,7 +171,7 @@ export class Admission<User extends BaseUser> {
       const rooms = [...socket.rooms].filter(isContractRoom)
       for (const room of rooms) this.presence.enter(room, present)
       await Promise.all(rooms.map((room) => this.feeds.enter(connection, room)))
-      if (socket.rooms.size > OWN_ROOMS) await this.presence.settled(present)
+      if (rooms.length > 0) await this.presence.settled(present)
     } catch (cause) {
       throw cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'The server cannot let anybody in now', { cause })
     }

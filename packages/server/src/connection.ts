@@ -7,7 +7,7 @@ import type { BaseUser, Proof } from './identity.js'
 import { Allowance, type Limits, rateLimited, roomChanges } from './limits.js'
 import { type OlderVersion, olderVersions } from './older.js'
 import type { PresentConnection } from './presence.js'
-import type { Room } from './rooms.js'
+import { type Room, userRoom } from './rooms.js'
 import { releaseAll } from './shortcut.js'
 import { atMost } from './time.js'
 import { endWithin } from './transport.js'
@@ -45,16 +45,19 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   since: Record<string, Position> | undefined
   /** It gets the answers it waits for, and no others. */
   isDraining = false
-  /** As presence keeps it. */
-  present: PresentConnection
-  /** What the client is told about itself, as it goes over the wire. */
-  session: SessionFacts
+  /** As presence keeps it: this, until its device says something about itself. */
+  present: PresentConnection = this
+  /** What the client is told about itself, as it goes over the wire; until it is told. */
+  #session: SessionFacts | undefined
   #lastTurn: Promise<void> | undefined
   #turns = 0
   // Most connections are idle: what they may never need is made when they do.
   #allowance: Allowance | undefined
   #rooms: Map<string, Room> | undefined
   #pending: Set<() => void> | undefined
+
+  /** The room of its user, on every node. */
+  readonly userRoom: string
 
   /** @throws TypeError where the user does not have the session fields that the contract promises. */
   constructor(
@@ -68,9 +71,9 @@ export class Connection<User extends BaseUser> implements Sender<User> {
   ) {
     const { older } = compatible
     if (older !== undefined) olderVersions.set(socket, older)
-    this.session = toSession(proof, device, sessionCodec, compatible)
+    this.#session = toSession(proof, device, sessionCodec, compatible)
     this.#proof = proof
-    this.present = { id: socket.id, userId: proof.user.userId, device }
+    this.userRoom = userRoom(proof.user.userId)
   }
 
   /** What it has left of its limits. */
@@ -97,10 +100,26 @@ export class Connection<User extends BaseUser> implements Sender<User> {
     return this.#proof.expiresAtMs
   }
 
-  /** A new proof of the same user. @throws TypeError as the constructor; then nothing is changed. */
-  renew(proof: Proof<User>): void {
-    this.session = toSession(proof, this.device, this.sessionCodec, this.compatible)
+  get id(): string {
+    return this.socket.id
+  }
+
+  get userId(): string {
+    return this.#proof.user.userId
+  }
+
+  /** What the client is told when it is in, which happens once. */
+  takeSession(): SessionFacts | undefined {
+    const session = this.#session
+    this.#session = undefined
+    return session
+  }
+
+  /** A new proof of the same user. @returns what the client is told. @throws TypeError as the constructor; then nothing is changed. */
+  renew(proof: Proof<User>): SessionFacts {
+    const session = toSession(proof, this.device, this.sessionCodec, this.compatible)
     this.#proof = proof
+    return session
   }
 
   /** Whether that is what it was let in by, or is about to go on by. */

@@ -1,5 +1,4 @@
 import type { Connection } from './connection.js'
-import type { Device } from './context.js'
 import type { BaseUser } from './identity.js'
 import { rateLimited } from './limits.js'
 import { userRoom } from './rooms.js'
@@ -11,7 +10,6 @@ const EXPIRY_SWEEP_MS = 500
 /** The connections of this process. */
 export class Connections<User extends BaseUser> {
   readonly #bySocket = new Map<string, Connection<User>>()
-  readonly #byDevice = new Map<string, Connection<User>>()
   /** Also those that are on their way in, so that they can be kept out. */
   readonly #byUserRoom = new Map<string, Connection<User>[]>()
   readonly #sweep: NodeJS.Timeout
@@ -45,11 +43,11 @@ export class Connections<User extends BaseUser> {
 
   /** A connection is on its way in. @throws RealtimeError `RATE_LIMITED` where its user has too many. */
   expect(connection: Connection<User>): void {
-    const { userId } = connection.user
-    const room = userRoom(userId)
+    const { userId, userRoom: room } = connection
     const connections = this.#byUserRoom.get(room) ?? []
     // A device that is online replaces its connection, once at a time.
-    const replaces = this.#byDevice.has(deviceKey(connection)) && this.of(userId, connection.device.id).length === 1
+    const [known, ...others] = this.of(userId, connection.device.id)
+    const replaces = known !== undefined && others.length === 0 && this.#isIn(known)
     if (connections.length >= this.maxPerUser && !replaces) {
       throw rateLimited('connectionsPerUser', `A user may have at most ${this.maxPerUser} connections`)
     }
@@ -58,22 +56,17 @@ export class Connections<User extends BaseUser> {
 
   /** @returns the connection of the same device of the same user that this one replaces. */
   add(connection: Connection<User>): Connection<User> | undefined {
-    const key = deviceKey(connection)
-    const replaced = this.#byDevice.get(key)
+    const replaced = this.of(connection.userId, connection.device.id).findLast((each) => this.#isIn(each))
     this.#bySocket.set(connection.socket.id, connection)
-    this.#byDevice.set(key, connection)
     return replaced
   }
 
   remove(connection: Connection<User>): void {
-    const room = userRoom(connection.user.userId)
+    const room = connection.userRoom
     const others = this.#byUserRoom.get(room)?.filter((each) => each !== connection) ?? []
     if (others.length === 0) this.#byUserRoom.delete(room)
     else this.#byUserRoom.set(room, others)
     this.#bySocket.delete(connection.socket.id)
-    if (this.#byDevice.get(deviceKey(connection)) === connection) {
-      this.#byDevice.delete(deviceKey(connection))
-    }
   }
 
   /** As though what the device has proved ended now. */
@@ -86,6 +79,10 @@ export class Connections<User extends BaseUser> {
     clearInterval(this.#sweep)
   }
 
+  #isIn(connection: Connection<User>): boolean {
+    return this.#bySocket.get(connection.socket.id) === connection
+  }
+
   #closeExpired(): void {
     const nowMs = Date.now()
     for (const connection of this.#bySocket.values()) {
@@ -94,9 +91,4 @@ export class Connections<User extends BaseUser> {
       }
     }
   }
-}
-
-// The room's name cannot hold the separator, so that no two pairs share a key.
-function deviceKey({ user, device }: { user: BaseUser; device: Device }): string {
-  return `${userRoom(user.userId)} ${device.id}`
 }

@@ -20,7 +20,7 @@ import type { Report } from './context.js'
 import type { LogEntry, LogStore } from './log.js'
 import type { Observation } from './observe.js'
 import type { DeviceOutcome } from './peers.js'
-import { deviceRoom, type RoomNames, userRoom } from './rooms.js'
+import { deviceRooms, type RoomNames, userRoom } from './rooms.js'
 
 /** Reserved for what a later version can say about one emit. What is not stored has no key, and nobody confirms it. */
 export interface EmitOptions {
@@ -194,7 +194,7 @@ class Recipients {
   }
 
   exceptDevice(deviceId: string): this {
-    return this.#without(deviceRoom(deviceId))
+    return this.#without(...deviceRooms(deviceId))
   }
 
   exceptUser(userId: string): this {
@@ -240,8 +240,8 @@ class Recipients {
     await this.delivery.outbound.move('leave', name, this.userIds, this.except)
   }
 
-  #without(room: string): this {
-    return new Recipients(this.delivery, this.kind, this.rooms, [...this.except, room], this.userIds) as this // it has no subclass
+  #without(...rooms: readonly string[]): this {
+    return new Recipients(this.delivery, this.kind, this.rooms, [...this.except, ...rooms], this.userIds) as this // it has no subclass
   }
 
   /** `undefined` for nobody: an audience without rooms is everybody. */

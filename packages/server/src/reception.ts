@@ -8,6 +8,7 @@ import type { Report } from './context.js'
 import type { Dispatcher } from './dispatch.js'
 import type { Feeds } from './feeds.js'
 import type { BaseUser } from './identity.js'
+import { keepSmall } from './idle.js'
 import type { Limits } from './limits.js'
 import type { Observation } from './observe.js'
 import { REFUSAL_MS } from './options.js'
@@ -105,12 +106,13 @@ export class Reception<User extends BaseUser> {
     socket.on('error', tellUnreadable)
     socket.on('disconnect', this.#disconnected)
     const replaced = connections.add(connection)
-    shortcut.emit('authenticated', connection.session)
+    shortcut.emit('authenticated', connection.takeSession())
     replaced?.close(REPLACED)
     if (connection.replaces) peers.replace(connection)
     connection.open()
     observation?.connected(connection, () => connection.ended?.code)
     feeds.start(connection)
+    keepSmall(socket)
   }
 
   #closeSlow(transport: Transport): void {

@@ -36,6 +36,12 @@ export function deviceRoom(deviceId: string): string {
   return toName('device', encodeURIComponent(deviceId))
 }
 
+/** Where a device may be by itself: one that has no name is the socket, which has a room of its own already. */
+export function deviceRooms(deviceId: string): string[] {
+  const room = deviceRoom(deviceId)
+  return deviceId.length === SOCKET_ID_LENGTH ? [room, deviceId] : [room]
+}
+
 /** A room of the contract: its id as the domain has it, as the wire has it, and its name. */
 export interface Room {
   readonly kind: string

@@ -210,6 +210,7 @@ export class Shortcut<Owner> {
   /** Takes what has come, or leaves it to the usual way. */
   receive(data: Buffer, isBinary: boolean): void {
     const [webSocket, usual] = [this.#webSocket, this.#usual]
+    if (webSocket !== undefined) forgetChunk(webSocket)
     // Between a packet and its attachments nothing else may come, and how many there are only the usual way knows: it stays.
     if (isBinary || holdsAttachments(data)) this.#restore()
     else if (this.#take(data)) return
@@ -261,6 +262,12 @@ export class Shortcut<Owner> {
 /** In the next tick, as Socket.IO does: behind what came before. */
 function receive<Owner>(inbound: Inbound<Owner>, packet: unknown[], acknowledge: ((reply: unknown) => void) | undefined, owner: Owner): void {
   inbound.receive(packet, acknowledge, owner)
+}
+
+/** ws keeps the mask of the last frame, and with it all that came in the same chunk. */
+export function forgetChunk(webSocket: object): void {
+  const { _receiver: receiver } = webSocket as { _receiver?: { _mask?: unknown } | null } // ws's own
+  if (receiver?._mask instanceof Buffer) receiver._mask = undefined
 }
 
 const shortcuts = new Slot<Pick<Shortcut<unknown>, 'send' | 'close'>>()

@@ -1,8 +1,9 @@
-import { type Server as HttpServer, IncomingMessage } from 'node:http'
+import { type Server as HttpServer, type IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import { Socket as TcpSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Server as SocketServer } from 'socket.io'
+import { intern } from './idle.js'
 import { cork, isOff } from './shortcut.js'
 import { Slot } from './slot.js'
 import type { Transport } from './transport.js'
@@ -69,10 +70,31 @@ const USUAL: ReadonlySet<string> = new Set([...Object.keys(new IncomingMessage(n
 
 /** What is asked of a request once it is over, and what middleware has put there: the rest of it takes ten times as much memory. */
 function toFacts(request: IncomingMessage, socket: object): IncomingMessage {
-  const { headers, url, method, httpVersion } = request
-  const facts: Record<string, unknown> = { headers, url, method, httpVersion, socket, connection: socket, _query: Reflect.get(request, '_query') }
+  const { headers, url = '', method = '', httpVersion } = request
+  const facts: Record<string, unknown> = {
+    headers: toKept(headers),
+    url: intern(url),
+    method,
+    httpVersion: intern(httpVersion),
+    socket,
+    connection: socket,
+    _query: Reflect.get(request, '_query'),
+  }
   for (const key of Object.keys(request)) if (!USUAL.has(key) && !key.startsWith('_')) facts[key] = Reflect.get(request, key)
   return facts as unknown as IncomingMessage // as much of it as Socket.IO uses
+}
+
+// The first was for the response, the others are one client's own.
+const ANSWERED = 'sec-websocket-key'
+const PRIVATE: ReadonlySet<string> = new Set(['cookie', 'authorization'])
+
+/** Most headers are the same for many clients. */
+function toKept(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const kept: IncomingHttpHeaders = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (name !== ANSWERED) kept[name] = typeof value === 'string' && !PRIVATE.has(name) ? intern(value) : value
+  }
+  return kept
 }
 
 function noop(): void {}
