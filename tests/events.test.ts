@@ -14,6 +14,22 @@ describe.each(TRANSPORTS)('events over %s', (transport) => {
     expect(heardBy).toEqual([[{ text: 'for ada' }, { text: 'for all' }], [{ text: 'for ada' }, { text: 'for all' }], [{ text: 'for all' }]])
   })
 
+  test('leave out a device that has no name but its socket', async () => {
+    const server = await startServer({}, transport)
+    const connect = async () => {
+      const stock = server.stock({ token: await signToken('ada') })
+      const notes = collect<string>((add) => stock.on('note', ({ text }: { text: string }) => add(text)))
+      const { deviceId } = (await heard(stock, 'authenticated')) as { deviceId: string }
+      return { stock, notes, deviceId }
+    }
+    const [one, other] = await Promise.all([connect(), connect()])
+    expect(one.deviceId).toBe(one.stock.id)
+    server.realtime.toUser('ada').exceptDevice(one.deviceId).emit('note', { text: 'not the one' })
+    server.realtime.toAll().emit('note', { text: 'end' })
+    await until(() => [one, other].every(({ notes }) => notes.includes('end')))
+    expect([one.notes, other.notes]).toEqual([['end'], ['not the one', 'end']])
+  })
+
   test('leave out a device, or a user', async () => {
     const server = await startServer({}, transport)
     const [laptop, phone, eve] = await Promise.all([server.client('ada'), server.client('ada'), server.client('eve')])

@@ -1,8 +1,10 @@
+import { EventEmitter } from 'node:events'
 import { IncomingMessage } from 'node:http'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { defineContract } from '@org/realtime-contracts'
 import { createRealtimeServer } from '@org/realtime-server'
+import type { Socket } from 'socket.io'
 import { io } from 'socket.io-client'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod'
@@ -76,6 +78,30 @@ test('what middleware of the application has put on a request is still there', a
   const [socket] = server.realtime.io.of('/').sockets.values()
   expect(socket?.request).toMatchObject({ visitor: 'ada of the session', method: 'GET', headers: { 'x-from': 'a test' } })
   expect(socket?.handshake.headers['x-from']).toBe('a test')
+})
+
+test('a connection that is in has listeners as any emitter of Node, over a WebSocket, HTTP polling and after the change between them', async () => {
+  const server = await startServer()
+  for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']] as const) {
+    const stock = server.stock({ token: await signToken('ada') }, { transports: [...transports] })
+    await heard(stock, 'authenticated')
+    const [socket] = [...server.realtime.io.of('/').sockets.values()].slice(-1) as [Socket]
+    await until(() => socket.conn.transport.name === transports.at(-1))
+    for (const emitter of [socket, socket.conn] as unknown as EventEmitter[]) {
+      for (const event of ['toString', 'constructor', '__proto__']) expect(emitter.listenerCount(event)).toBe(0)
+      const before = emitter.eventNames()
+      let heardOf = 0
+      const count = (): number => heardOf++
+      emitter.once('of a test', count).on('of a test', count).prependListener('of a test', count)
+      for (let time = 0; time < 2; time++) EventEmitter.prototype.emit.call(emitter, 'of a test') // a socket's own would send it
+      expect(heardOf).toBe(5)
+      emitter.removeAllListeners('of a test')
+      expect(emitter.eventNames()).toEqual(before)
+    }
+    stock.emit('toString', 'no event')
+    stock.disconnect()
+    await until(() => !socket.connected)
+  }
 })
 
 test('what is sent to a connection in whatever ways arrives in the order in which it was sent', async () => {
