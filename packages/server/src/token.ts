@@ -11,25 +11,33 @@ export type TokenChecks = Pick<JWTVerifyOptions, 'typ'> & {
 }
 
 /** A token that is written the one right way, its header read. */
-export interface WellFormedToken {
+interface WellFormedToken {
   readonly token: string
   readonly header: Readonly<Record<string, unknown>>
+}
+
+/** What a token says whose signature holds; its claims as JSON, read anew each time so that nobody changes another's. */
+interface VerifiedToken {
+  readonly typ: unknown
+  readonly claims: string | undefined
 }
 
 /**
  * Checks tokens with one key. That a signature holds is remembered, for a key does not change; what a token claims is looked at each time.
  * @returns a function that @throws as jose does.
  */
-export function createTokenCheck(key: KeyObject, checks: TokenChecks): (token: WellFormedToken) => Promise<JWTPayload> {
+export function createTokenCheck(key: KeyObject, checks: TokenChecks): (token: string | undefined) => Promise<JWTPayload> {
   const known = new KnownTokens()
   const holds = key.type === 'secret' ? isSignedWith : isSignedFor
-  return async (wellFormed) => {
-    if (!known.has(wellFormed.token)) {
-      await holds(wellFormed, key, checks.algorithms)
-      known.add(wellFormed.token)
-    }
-    return readClaims(wellFormed, checks)
+  const verify = async (text: string | undefined): Promise<VerifiedToken> => {
+    const wellFormed = assertWellFormed(text)
+    const { token, header } = wellFormed
+    await holds(wellFormed, key, checks.algorithms)
+    const verified = { typ: header['typ'], claims: decodePart(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.'))) }
+    known.add(token, verified)
+    return verified
   }
+  return async (token) => readClaims(known.get(token) ?? (await verify(token)), checks)
 }
 
 // A node's worth of users who come back; a longer token would take more memory than it saves time.
@@ -38,19 +46,21 @@ const MAX_KNOWN_LENGTH = 2_048
 
 /** Tokens whose signature holds: those that came last. */
 class KnownTokens {
-  readonly #tokens = new Set<string>()
+  readonly #tokens = new Map<string, VerifiedToken>()
 
-  has(token: string): boolean {
-    if (!this.#tokens.delete(token)) return false
-    this.#tokens.add(token) // the newest are last
-    return true
+  get(token: string | undefined): VerifiedToken | undefined {
+    const verified = token === undefined ? undefined : this.#tokens.get(token)
+    if (token === undefined || verified === undefined) return undefined
+    this.#tokens.delete(token)
+    this.#tokens.set(token, verified) // the newest are last
+    return verified
   }
 
-  add(token: string): void {
+  add(token: string, verified: VerifiedToken): void {
     if (token.length > MAX_KNOWN_LENGTH) return
-    this.#tokens.add(token)
+    this.#tokens.set(token, verified)
     if (this.#tokens.size <= MAX_KNOWN) return
-    const [oldest] = this.#tokens
+    const [oldest] = this.#tokens.keys()
     this.#tokens.delete(oldest as string) // there is one
   }
 }
@@ -69,9 +79,10 @@ async function isSignedFor({ token }: WellFormedToken, key: KeyObject, algorithm
 }
 
 /** As jose's `jwtVerify` has it. */
-function readClaims({ token, header }: WellFormedToken, { typ, issuer, audience, clockTolerance }: TokenChecks): JWTPayload {
-  const claims = parseClaims(token)
-  if (typ !== undefined && (typeof header['typ'] !== 'string' || toMediaType(header['typ']) !== toMediaType(typ))) throw refusal('another typ')
+function readClaims(verified: VerifiedToken, { typ, issuer, audience, clockTolerance }: TokenChecks): JWTPayload {
+  const claims: JWTPayload | undefined = parseObject(verified.claims)
+  if (claims === undefined) throw refusal('claims that are no JSON object')
+  if (typ !== undefined && (typeof verified.typ !== 'string' || toMediaType(verified.typ) !== toMediaType(typ))) throw refusal('another typ')
   if (issuer !== undefined && !issuer.some((one) => one === claims.iss)) throw refusal('another issuer')
   if (audience !== undefined && ![claims.aud].flat().some((one) => one !== undefined && audience.includes(one))) throw refusal('another audience')
   const nowS = Math.floor(Date.now() / 1000)
@@ -83,19 +94,55 @@ function readClaims({ token, header }: WellFormedToken, { typ, issuer, audience,
   return claims
 }
 
-function parseClaims(token: string): JWTPayload {
-  const claims = parsePart(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.')))
-  if (claims === undefined) throw refusal('claims that are no JSON object')
-  return claims
+const MAX_TOKEN_LENGTH = 8192
+
+/** What can be told before any cryptography: a token that is not written the one right way is not looked at further. */
+export function assertWellFormed(token: string | undefined): WellFormedToken {
+  if (token === undefined) {
+    throw refusal('no token')
+  }
+  if (token.length > MAX_TOKEN_LENGTH) {
+    throw refusal(`a token longer than ${MAX_TOKEN_LENGTH} characters`)
+  }
+  const parts = token.split('.')
+  if (parts.length !== 3 || !parts.every(isCanonicalBase64Url)) {
+    throw refusal('not three parts of canonical base64url')
+  }
+  if (parts.slice(0, 2).some(startsWithByteOrderMark)) {
+    throw refusal('a byte order mark')
+  }
+  const header = parseObject(decodePart(parts[0]!))
+  if (header === undefined || 'crit' in header || 'b64' in header) {
+    throw refusal('a header that is not an object, or one with crit or b64')
+  }
+  return { token, header }
+}
+
+function isCanonicalBase64Url(part: string): boolean {
+  return part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part
+}
+
+/** Three bytes that some readers of JSON skip and others do not. */
+function startsWithByteOrderMark(part: string): boolean {
+  return part.startsWith('77u_')
 }
 
 // Bytes that are no text are refused, not mended.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** @returns `undefined` for what is no JSON object. */
-export function parsePart(part: string): Record<string, unknown> | undefined {
+/** @returns `undefined` for what is no text. */
+function decodePart(part: string): string | undefined {
   try {
-    const value: unknown = JSON.parse(utf8.decode(Buffer.from(part, 'base64url')))
+    return utf8.decode(Buffer.from(part, 'base64url'))
+  } catch {
+    return undefined
+  }
+}
+
+/** @returns `undefined` for what is no JSON object. */
+function parseObject(text: string | undefined): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text ?? '')
     return isObject(value) ? value : undefined
   } catch {
     return undefined

@@ -69,7 +69,7 @@ export class Watching<User extends BaseUser> {
   /** What a device says about itself. @throws RealtimeError `INVALID_PAYLOAD` for what the contract does not allow; `UNAVAILABLE`. */
   async set(payload: unknown, connection: Connection<User>): Promise<void> {
     const value = isObject(payload) ? payload['value'] : undefined
-    connection.present = { ...connection.present, device: { id: connection.device.id, ...this.#toMeta(value) } }
+    connection.present = { id: connection.id, userId: connection.userId, device: { id: connection.device.id, ...this.#toMeta(value) } }
     this.store.update(connection.present)
     await this.store.settled(connection.present)
   }
