@@ -11,6 +11,7 @@ const paths = new Set(shown.map(({ path }) => path))
 /** Where a file of the repository is in the site. */
 function toPage(path: string): string {
   if (path === 'README.md') return 'index.md'
+  if (path === 'SECURITY.md') return 'reporting.md' // docs/security.md is there already, for whoever does not tell the two apart
   return path.replace(/^docs\//, '').replace(/\/README\.md$/, '.md')
 }
 
