@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { Application, type ProjectReflection } from 'typedoc'
-import { type Document, documents, root } from '../scripts/markdown.js'
+import { type Document, documents, root, toAnchors } from '../scripts/markdown.js'
 
 const pages = join(root, 'site/.pages')
 const shown = documents().filter(({ path }) => !path.startsWith('site') && !path.startsWith('tests'))
@@ -103,6 +103,20 @@ async function writeReference(): Promise<void> {
   if (app.logger.hasErrors() || !existsSync(join(pages, 'api'))) throw new Error('TypeDoc failed')
 }
 
+/** TypeDoc also numbers names that it does not show: a link to the second of a name leads to the only one there is. */
+function mendAnchors(): void {
+  for (const name of readdirSync(join(pages, 'api'))) {
+    const file = join(pages, 'api', name)
+    const text = readFileSync(file, 'utf8')
+    const anchors = new Set(toAnchors({ path: file, text }))
+    writeFileSync(
+      file,
+      text.replaceAll(/\(#([\w-]+)-\d+\)/g, (link, anchor) => (anchors.has(link.slice(2, -1)) || !anchors.has(anchor) ? link : `(#${anchor})`)),
+    )
+  }
+}
+
 rmSync(pages, { recursive: true, force: true })
 writeDocuments()
 await writeReference()
+mendAnchors()
