@@ -83,6 +83,7 @@ async function writeReference(): Promise<void> {
     tsconfig: join(root, 'tsconfig.json'),
     plugin: ['typedoc-plugin-markdown'],
     name: 'API',
+    groupOrder: ['Functions', 'Classes', 'Variables', '*'], // what one calls comes first
     readme: 'none',
     sourceLinkTemplate: '{path}',
     outputs: [{ name: 'markdown', path: join(pages, 'api') }],
@@ -103,11 +104,11 @@ async function writeReference(): Promise<void> {
   if (app.logger.hasErrors() || !existsSync(join(pages, 'api'))) throw new Error('TypeDoc failed')
 }
 
-/** TypeDoc also numbers names that it does not show: a link to the second of a name leads to the only one there is. */
-function mendAnchors(): void {
+/** TypeDoc also numbers names that it does not show: a link to the second of a name leads to the only one there is. And a parameter that is taken apart has no name. */
+function mendReference(): void {
   for (const name of readdirSync(join(pages, 'api'))) {
     const file = join(pages, 'api', name)
-    const text = readFileSync(file, 'utf8')
+    const text = readFileSync(file, 'utf8').replaceAll(/(?:\\_|_){2}namedParameters/g, 'options')
     const anchors = new Set(toAnchors({ path: file, text }))
     writeFileSync(
       file,
@@ -119,4 +120,4 @@ function mendAnchors(): void {
 rmSync(pages, { recursive: true, force: true })
 writeDocuments()
 await writeReference()
-mendAnchors()
+mendReference()
