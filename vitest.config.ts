@@ -17,7 +17,7 @@ function react(version: string, folder?: string): TestProjectConfiguration {
   return {
     ssr: { resolve: { conditions: [SOURCE, ...defaultServerConditions] } },
     resolve: { conditions, ...(folder && { alias: names.map((name) => ({ find: new RegExp(`^${name}(?=/|$)`), replacement: own(name) })) }) },
-    test: { name: `react ${version}`, environment: 'jsdom', include: ['tests/react.test.tsx'], ...deadlines },
+    test: { name: `react ${version}`, environment: 'jsdom', include: ['tests/react.test.tsx', 'examples/quickstart/src/*.test.tsx'], ...deadlines },
   }
 }
 

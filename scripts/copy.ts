@@ -25,6 +25,7 @@ export function commitAll(folder: string, message: string): void {
 /** Runs a command and says so; where it fails, all that it has printed is in the error. */
 export function run(command: string, args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): string {
   console.log(`$ ${[command, ...args].join(' ')}`)
+  const startMs = performance.now()
   try {
     return execFileSync(command, args, {
       cwd,
@@ -36,6 +37,8 @@ export function run(command: string, args: readonly string[], cwd: string, env: 
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string }
     throw new Error(`${command} ${args.join(' ')} failed:\n${stdout ?? ''}${stderr ?? ''}`)
+  } finally {
+    console.log(`  ${Math.round((performance.now() - startMs) / 1000)} s`)
   }
 }
 

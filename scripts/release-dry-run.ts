@@ -8,7 +8,7 @@ import { copyRepository, run } from './copy.js'
 interface PackageManifest {
   readonly name: string
   readonly version: string
-  readonly repository?: unknown
+  readonly repository?: { readonly url?: string; readonly directory?: string }
   readonly dependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
 }
@@ -93,8 +93,10 @@ function dryRun(folder: string): void {
   checkRanges(packed, version)
   tryOut(packed, join(folder, '.cache/empty-project'))
   console.log(`${packed.length} packages would be released as ${version}:`)
-  for (const { name, repository } of packed)
-    console.log(`  ${name}${repository === undefined ? '  (no "repository" in its package.json, which provenance needs)' : ''}`)
+  for (const { name, repository } of packed) {
+    expectThat(repository?.url !== undefined && repository.directory !== undefined, `${name} does not say where its repository is, which provenance needs`)
+    console.log(`  ${name}  ${repository?.url}, ${repository?.directory}`)
+  }
 }
 
 const folder = copyRepository(root, 'release')

@@ -41,7 +41,10 @@ function toReason(folder: string, to: string | undefined): string | undefined {
 
 /** The tracked files, of some that are named or of all, that say a scope. */
 export function filesWith(folder: string, scope: string, files: readonly string[] = trackedTexts(folder)): string[] {
-  return files.filter((file) => toPattern(scope).test(readFileSync(join(folder, file), 'utf8')))
+  return files.filter((file) => {
+    const text = readFileSync(join(folder, file), 'utf8')
+    return toPattern(scope).test(text) || text.includes(toAddress(scope))
+  })
 }
 
 /** Tracked files that are text. */
@@ -58,9 +61,14 @@ export function trackedFiles(folder: string): string[] {
 
 function rewrite(path: string, from: string, to: string): boolean {
   const text = readFileSync(path, 'utf8')
-  const renamed = text.replaceAll(toPattern(from), to)
+  const renamed = text.replaceAll(toPattern(from), to).replaceAll(toAddress(from), toAddress(to))
   if (renamed !== text) writeFileSync(path, renamed)
   return renamed !== text
+}
+
+/** Where the packages say that their repository is: with the organisation's name, as long as nobody has put in another address. */
+function toAddress(scope: string): string {
+  return `//github.com/${scope.slice(1)}/`
 }
 
 /** A scope as a word of its own: no part of an e-mail address or of a longer scope. */

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { Application, type ProjectReflection } from 'typedoc'
-import { type Document, documents, root } from '../scripts/markdown.js'
+import { type Document, documents, root, toAnchors } from '../scripts/markdown.js'
 
 const pages = join(root, 'site/.pages')
 const shown = documents().filter(({ path }) => !path.startsWith('site') && !path.startsWith('tests'))
@@ -11,6 +11,7 @@ const paths = new Set(shown.map(({ path }) => path))
 /** Where a file of the repository is in the site. */
 function toPage(path: string): string {
   if (path === 'README.md') return 'index.md'
+  if (path === 'SECURITY.md') return 'reporting.md' // docs/security.md is there already, for whoever does not tell the two apart
   return path.replace(/^docs\//, '').replace(/\/README\.md$/, '.md')
 }
 
@@ -82,6 +83,7 @@ async function writeReference(): Promise<void> {
     tsconfig: join(root, 'tsconfig.json'),
     plugin: ['typedoc-plugin-markdown'],
     name: 'API',
+    groupOrder: ['Functions', 'Classes', 'Variables', '*'], // what one calls comes first
     readme: 'none',
     sourceLinkTemplate: '{path}',
     outputs: [{ name: 'markdown', path: join(pages, 'api') }],
@@ -102,6 +104,20 @@ async function writeReference(): Promise<void> {
   if (app.logger.hasErrors() || !existsSync(join(pages, 'api'))) throw new Error('TypeDoc failed')
 }
 
+/** TypeDoc also numbers names that it does not show: a link to the second of a name leads to the only one there is. And a parameter that is taken apart has no name. */
+function mendReference(): void {
+  for (const name of readdirSync(join(pages, 'api'))) {
+    const file = join(pages, 'api', name)
+    const text = readFileSync(file, 'utf8').replaceAll(/(?:\\_|_){2}namedParameters/g, 'options')
+    const anchors = new Set(toAnchors({ path: file, text }))
+    writeFileSync(
+      file,
+      text.replaceAll(/\(#([\w-]+)-\d+\)/g, (link, anchor) => (anchors.has(link.slice(2, -1)) || !anchors.has(anchor) ? link : `(#${anchor})`)),
+    )
+  }
+}
+
 rmSync(pages, { recursive: true, force: true })
 writeDocuments()
 await writeReference()
+mendReference()

@@ -206,9 +206,10 @@ describe('the worker', () => {
 describe('the README', () => {
   test('shows the code of examples/quickstart as it is, which runs', async () => {
     const readme = await readFile(`${root}README.md`, 'utf8')
-    for (const file of ['contract.ts', 'server.ts', 'client.ts']) {
-      expect(readme).toContain(`\`\`\`ts\n${await readFile(`${root}examples/quickstart/src/${file}`, 'utf8')}\`\`\``)
-    }
+    const sources = await Promise.all(
+      ['contract.ts', 'server.ts', 'client.ts', 'hello.tsx'].map((file) => readFile(`${root}examples/quickstart/src/${file}`, 'utf8')),
+    )
+    expect([...readme.matchAll(/^```tsx?\n(.*?)^```$/gms)].map(([, code]) => code)).toEqual(sources)
     const running = startExample('quickstart')
     expect(await running.exit).toBe(0)
     expect(running.output).toBe('ada: Hello, me\nreached 1 device(s)\n')

@@ -1,85 +1,40 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { PayloadOf, ServerEvent } from '@org/realtime-contracts'
 import { contract } from '@org/realtime-contracts/events'
 import { createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
-import { jwtVerify } from 'jose'
 import { type Socket as ServerSocket, Server as SocketServer } from 'socket.io'
 import { io, type Socket } from 'socket.io-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { type Backend, type Environment, markRead, type Notification, type Payload, UserSockets, verifyToken, type WebSocketService } from './backend.js'
 import { heard, SECRET, signToken, TRANSPORTS, until } from './harness.js'
-
-type Payload<K extends ServerEvent<typeof contract>> = PayloadOf<(typeof contract)['serverToClient'][K]>
-type Notification = Payload<'notification:new'>['notification']
-type Environment = Readonly<Record<string, string>>
+import { startGateway, startModule } from './migrating-nest.js'
 
 const ORIGIN = 'https://app.example.com'
 const ENVIRONMENT = { WS_PORT: '0', WS_PATH: '/realtime/', CORS_ORIGIN: `${ORIGIN},https://admin.example.com`, JWT_SECRET: SECRET }
-
-/** What the rest of the application has always called. */
-interface WebSocketService {
-  emitNotificationToUser(userId: string, notification: Notification): void
-  emitNotificationToUsers(userIds: readonly string[], notification: Notification): void
-  broadcastLeaderboardUpdate(leaderboard: Payload<'leaderboard:updated'>['leaderboard']): void
-  emitAchievementUnlocked(userId: string, achievement: Payload<'achievement:unlocked'>): void
-  emitXpGained(userId: string, gain: Payload<'xp:gained'>): void
-  emitRankUpdated(userId: string, change: Payload<'rank:updated'>): void
-  isUserConnected(userId: string): boolean | Promise<boolean>
-}
-
-/** A server in its process: the service, and what a test needs to know of it. */
-interface Backend {
-  readonly service: WebSocketService
-  readonly url: string
-  rooms(): string[]
-  close(): Promise<void>
-}
-
-/** Marks as read what is there; the old one and the new one share it. */
-function markRead(notificationId: string): boolean {
-  return notificationId !== 'missing'
-}
 
 /** The old server, as it was without Nest around it: one map of sockets, one room a user, payloads as they come. */
 class OldServer implements WebSocketService {
   readonly http: HttpServer = createServer()
   readonly io: SocketServer
-  readonly #userSockets = new Map<string, Set<string>>()
-  readonly #secret: Uint8Array
+  readonly #userSockets = new UserSockets()
 
-  constructor(env: Environment) {
-    this.#secret = new TextEncoder().encode(env['JWT_SECRET'])
+  constructor(private readonly env: Environment) {
     this.io = new SocketServer(this.http, { path: env['WS_PATH'] ?? '/socket.io/', cors: { origin: (env['CORS_ORIGIN'] ?? '').split(',') } })
     this.io.on('connection', (socket) => void this.#connect(socket))
   }
 
   async #connect(socket: ServerSocket): Promise<void> {
-    const user = await this.#verify(socket)
+    const user = await verifyToken(socket.handshake.auth['token'], this.env['JWT_SECRET'])
     if (user === undefined) {
       socket.emit('error', { message: 'Unauthorized' })
       socket.disconnect(true)
       return
     }
-    this.#userSockets.set(user.userId, (this.#userSockets.get(user.userId) ?? new Set()).add(socket.id))
-    socket.on('disconnect', () => this.#forget(user.userId, socket.id))
+    this.#userSockets.add(user.userId, socket.id)
+    socket.on('disconnect', () => this.#userSockets.remove(user.userId, socket.id))
     socket.on('notification:mark_read', (payload, acknowledge) => this.#markRead(socket, user.userId, payload, acknowledge))
     await socket.join(`user:${user.userId}`)
     socket.emit('authenticated', { success: true, ...user })
-  }
-
-  async #verify(socket: ServerSocket): Promise<{ userId: string; email: unknown } | undefined> {
-    try {
-      const { payload } = await jwtVerify(String(socket.handshake.auth['token']), this.#secret)
-      return { userId: String(payload.sub), email: payload['email'] }
-    } catch {
-      return undefined
-    }
-  }
-
-  #forget(userId: string, socketId: string): void {
-    const sockets = this.#userSockets.get(userId)
-    sockets?.delete(socketId)
-    if (sockets?.size === 0) this.#userSockets.delete(userId)
   }
 
   #markRead(socket: ServerSocket, userId: string, payload: { notificationId: string }, acknowledge?: (answer: unknown) => void): void {
@@ -184,7 +139,7 @@ class OldFrontEnd {
   }
 }
 
-async function start(make: (env: Environment) => Promise<Backend>, env: Environment = ENVIRONMENT) {
+async function start(make: Start, env: Environment = ENVIRONMENT) {
   const backend = await make(env)
   onTestFinished(() => backend.close())
   const open = async (userId: string, transports?: readonly string[]) => {
@@ -216,10 +171,14 @@ function authenticated(userId: string, more: object = {}): [string, unknown] {
   return ['authenticated', expect.objectContaining({ success: true, userId, email: `${userId}@example.com`, ...more })]
 }
 
-const SIDES = [
+type Start = (env: Environment) => Promise<Backend>
+
+const SIDES: ReadonlyArray<[side: string, make: Start]> = [
   ['before', startBefore],
   ['after', startAfter],
-] as const
+  ['with a Nest gateway, before', startGateway],
+  ["with Nest's module, after", startModule],
+]
 
 describe.each(SIDES)('%s moving over, the old front end', (_side, make) => {
   test.each([[TRANSPORTS], [['websocket']], [['polling']]])('is shown the same by the same methods, over %s', async (transports) => {
@@ -260,7 +219,12 @@ describe.each(SIDES)('%s moving over, the old front end', (_side, make) => {
   })
 })
 
-describe('what is different for the old front end', () => {
+const PAIRS: ReadonlyArray<[server: string, before: Start, after: Start]> = [
+  ['bare Socket.IO', startBefore, startAfter],
+  ['a Nest gateway', startGateway, startModule],
+]
+
+describe.each(PAIRS)('coming from %s, what is different for the old front end', (_server, startBefore, startAfter) => {
   test('a refused handshake: error and a disconnect before, connect_error after', async () => {
     const before = new OldFrontEnd((await start(startBefore)).url, 'forged')
     expect(await heard(before.socket, 'disconnect')).toBe('io server disconnect')
@@ -314,7 +278,7 @@ describe('what is different for the old front end', () => {
   })
 })
 
-describe('what is different for the old server', () => {
+describe.each(PAIRS)('coming from %s, what is different for the old server', (_server, startBefore, startAfter) => {
   test('a field that the contract does not have is sent before, and dropped after; data takes it', async () => {
     const more: Notification & { internal: string } = { id: 'n-1', message: 'M', data: { link: '/reports/1' }, internal: 'note to ourselves' }
     for (const [make, expected] of [
@@ -344,5 +308,31 @@ describe('what is different for the old server', () => {
     const env = { ...ENVIRONMENT, JWT_SECRET: 'secret' }
     await start(startBefore, env)
     await expect(startAfter(env)).rejects.toThrow(/JWT_SECRET/)
+  })
+})
+
+describe('what is different for a Nest gateway alone', () => {
+  test('an exception arrived on the event exception before, and after in the acknowledgement or on error', async () => {
+    const before = await (await start(startGateway)).open('ada')
+    const excepted = heard(before.socket, 'exception')
+    before.markRead('locked')
+    expect(await excepted).toMatchObject({ status: 'error', message: 'It is locked' })
+
+    const after = await (await start(startModule)).open('ada')
+    const failed = heard(after.socket, 'error')
+    after.markRead('locked')
+    expect(await failed).toMatchObject({ code: 'FORBIDDEN', message: 'It is locked', event: 'notification:mark_read' })
+    const answer = await after.socket.emitWithAck('notification:mark_read', { notificationId: 'locked' })
+    expect(answer).toEqual({ ok: false, error: { code: 'FORBIDDEN', message: 'It is locked' } })
+    expect(after.names()).not.toContain('exception')
+  })
+
+  test('a payload that the contract does not have reached the handler before, and is refused after', async () => {
+    const before = await (await start(startGateway)).open('ada')
+    const read = heard(before.socket, 'notification:read')
+    before.socket.emit('notification:mark_read', { notificationId: 7 })
+    expect(await read).toEqual({ notificationId: 7, success: true })
+    const after = await (await start(startModule)).open('ada')
+    expect(await after.socket.emitWithAck('notification:mark_read', { notificationId: 7 })).toMatchObject({ ok: false, error: { code: 'INVALID_PAYLOAD' } })
   })
 })

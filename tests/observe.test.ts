@@ -2,6 +2,7 @@ import { defineContract } from '@org/realtime-contracts'
 import { createRealtimeEmitter, createRealtimeServer, type RealtimeObserver } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
 import * as z from 'zod'
 import { contract, type TestContract } from './contract.js'
 import { heard, refusalOf, signToken, startServer, until } from './harness.js'
@@ -123,6 +124,41 @@ describe('an observer', () => {
       { limit: 'payloadBytes', event: 'echo', userId: 'ada' },
       { limit: 'connectionsPerUser' },
     ])
+  })
+
+  test('is told of a payload that is larger than the contract lets it be', async () => {
+    const { observe, of } = observer()
+    const server = await startServer({ observe })
+    server.realtime.on('knock', () => {})
+    const stock = server.stock({ token: await signToken('ada') }) // the SDK's own client does not send it
+    await heard(stock, 'authenticated')
+    expect(await stock.emitWithAck('knock', { text: 'x'.repeat(200) })).toMatchObject({ ok: false, error: { code: 'INVALID_PAYLOAD' } })
+    expect(await stock.emitWithAck('knock', { text: 7 })).toMatchObject({ ok: false, error: { code: 'INVALID_PAYLOAD' } })
+    expect(of('limitHit')).toEqual([{ limit: 'maxBytes', event: 'knock', userId: 'ada' }])
+  })
+
+  test('is told of a transport that goes on asking to be let in, once where it is ended', async () => {
+    const { observe, of } = observer()
+    const refused: unknown[] = []
+    const server = await startServer({ observe, onRefused: ({ code }) => refused.push(code) })
+    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+    onTestFinished(() => socket.terminate())
+    let closed = false
+    socket.on('close', () => {
+      closed = true
+    })
+    // One after the other: each is checked, until they are too many. The last ones come together.
+    let answers = 0
+    socket.on('message', (data) => {
+      if (String(data).startsWith('44')) answers++
+      for (let time = 0; time < (answers < 40 ? 1 : 200); time++) socket.send('40{"token":"not.a.token"}')
+    })
+    await until(() => closed)
+    await until(() => of('limitHit').length > 0)
+    const limited = refused.filter((code) => code === 'RATE_LIMITED')
+    expect(of('limitHit')).toEqual(limited.map(() => ({ limit: 'handshakes' })))
+    expect(of('refuse').filter(({ code }) => code === 'RATE_LIMITED')).toHaveLength(limited.length)
+    expect(limited.length).toBeLessThan(30) // of some that came while another was under way, and of the end; not of each of hundreds
   })
 
   test('that throws changes nothing, and is told to onError', async () => {

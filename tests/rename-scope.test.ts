@@ -6,7 +6,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { filesWith, renameScope } from '../scripts/scope.js'
 
 const FILES = {
-  'packages/contracts/package.json': '{ "name": "@before/realtime-contracts", "exports": { ".": { "@before/source": "./src/index.ts" } } }',
+  'packages/contracts/package.json':
+    '{ "name": "@before/realtime-contracts", "repository": "https://github.com/before/realtime", "exports": { ".": { "@before/source": "./src/index.ts" } } }',
   'pnpm-lock.yaml': "'@before/realtime-contracts':\n  '@nestjs/common':\n",
   'src/index.ts': "import '@before/realtime-contracts'\nexport const KEY = Symbol.for('@before/realtime-contracts key')\n",
   'config.json': '{ "fixed": [["@before/realtime-*"]], "pattern": "^@before\\\\/" }',
@@ -37,7 +38,9 @@ test('the scope is renamed in every tracked file, and nothing that only looks li
   const { folder, read } = repository()
   expect(renameScope(folder, '@after')).toMatchObject({ outcome: 'renamed', from: '@before', to: '@after', files: { length: 5 } })
   expect(filesWith(folder, '@before')).toEqual([])
-  expect(read('packages/contracts/package.json')).toBe(FILES['packages/contracts/package.json'].replaceAll('@before', '@after'))
+  expect(read('packages/contracts/package.json')).toBe(
+    FILES['packages/contracts/package.json'].replaceAll('@before', '@after').replace('github.com/before/', 'github.com/after/'),
+  )
   expect(read('src/index.ts')).toBe(FILES['src/index.ts'].replaceAll('@before', '@after'))
   expect(read('config.json')).toBe(FILES['config.json'].replaceAll('@before', '@after'))
   expect(read('README.md')).toBe('The packages of @after. Write to ada@before.example, not to @beforehand/other or @before-all.\n')

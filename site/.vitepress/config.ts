@@ -39,7 +39,7 @@ export default defineConfig({
       { text: 'API', link: '/api/' },
     ],
     sidebar: [
-      { text: 'Start', items: [{ text: 'Overview', link: '/' }, page('getting-started.md'), page('concepts.md')] },
+      { text: 'Start', items: [{ text: 'Overview', link: '/' }, page('getting-started.md'), page('what-it-does.md'), page('concepts.md')] },
       folder('Guides', 'guides'),
       folder('Reference', 'reference'),
       { text: 'API', link: '/api/', ...folder('API', 'api') },

@@ -4,9 +4,7 @@ import * as z from 'zod'
 export const contract = defineContract({
   name: 'chat',
   version: '1.0.0',
-  serverToClient: {
-    'message:new': z.object({ from: z.string(), text: z.string() }),
-  },
+  serverToClient: { 'message:new': z.object({ from: z.string(), text: z.string() }) },
   clientToServer: {
     'message:send': {
       payload: z.object({ to: z.string(), text: z.string().max(2000) }),

@@ -6,7 +6,7 @@ import type { SessionFacts } from './session.js'
 import { findNonJson, invalidPayload, invalidReply, MAX_DEPTH, readReply } from './wire.js'
 
 /** A value that has crossed the border, or the reasons why it may not. */
-export type Coded = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly issues: Issue[] }
+export type Coded = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly issues: Issue[]; readonly isTooLarge?: true }
 
 /** One schema, compiled once: a domain value to the wire's and back. Neither way throws for a wrong value. */
 export interface ValueCodec {
@@ -236,7 +236,7 @@ export const NO_DATA: ValueCodec = {
 
 /** A codec that lets no value through, either way, whose JSON is larger. */
 export function limitBytes(codec: ValueCodec, maxBytes: number): ValueCodec {
-  const tooLarge: Coded = { ok: false, issues: [{ path: [], message: `larger than ${maxBytes} bytes` }] }
+  const tooLarge: Coded = { ok: false, issues: [{ path: [], message: `larger than ${maxBytes} bytes` }], isTooLarge: true }
   return {
     encode(value) {
       const encoded = codec.encode(value)

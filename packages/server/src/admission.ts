@@ -67,11 +67,16 @@ export class Admission<User extends BaseUser> {
   async admit(socket: Socket): Promise<ExtendedError | undefined> {
     const transport = socket.conn
     if (this.#isTooFast(transport)) {
+      const refusal = rateLimited('handshakes', `At most ${HANDSHAKES_PER_SECOND} handshakes in a second on a connection`)
+      // Once for a transport: thousands may be in the frame that ended it.
+      if (transport.readyState === 'open') this.#tell(refusal, socket)
       transport.close()
-      return toConnectError(rateLimited('handshakes', `At most ${HANDSHAKES_PER_SECOND} handshakes in a second on a connection`))
+      return toConnectError(refusal)
     }
     if (this.#busy.get(transport) === true) {
-      return toConnectError(rateLimited('handshakes', 'One handshake at a time on a connection'))
+      const refusal = rateLimited('handshakes', 'One handshake at a time on a connection')
+      this.#tell(refusal, socket)
+      return toConnectError(refusal)
     }
     this.#busy.set(transport, true)
     try {
@@ -79,7 +84,7 @@ export class Admission<User extends BaseUser> {
       return undefined
     } catch (error) {
       const refusal = this.#toRefusal(error)
-      this.refused(refusal, { address: socket.handshake.address, origin: socket.handshake.headers.origin })
+      this.#tell(refusal, socket)
       return toConnectError(refusal)
     } finally {
       this.#busy.set(transport, false)
@@ -182,6 +187,10 @@ export class Admission<User extends BaseUser> {
       throw fault(error)
     })
     if (revoked) throw refusal('the token, or all of the user, is revoked')
+  }
+
+  #tell(refusal: RealtimeError, { handshake }: Socket): void {
+    this.refused(refusal, { address: handshake.address, origin: handshake.headers.origin })
   }
 
   /** Each handshake costs a check; a transport that goes on asking is ended. Most ask once, and are not counted. */

@@ -84,8 +84,9 @@ export class Answer {
     this.#send({ ok: false, error: toWireError(error) })
   }
 
-  refuseInvalid(issues: readonly Issue[]): void {
+  refuseInvalid({ issues, isTooLarge }: { readonly issues: readonly Issue[]; readonly isTooLarge?: true }): void {
     this.#send({ ok: false, error: invalidPayloadOnWire(issues, this.event) })
+    if (isTooLarge) this.observed?.tooLarge()
   }
 
   control(outcome: Outcome): void {

@@ -138,7 +138,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
   #callOlder(route: Route<User>, { codec, up, down }: OlderEvent, wire: unknown, meta: EventMeta, answer: Answer, sender: S): void {
     const payload = decodePayload(codec.payload, wire)
     if (!payload.ok) {
-      answer.refuseInvalid(payload.issues)
+      answer.refuseInvalid(payload)
       return
     }
     answer.down = down
@@ -152,7 +152,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
   #call(route: Route<User>, wire: unknown, meta: EventMeta, answer: Answer, sender: S): void {
     const payload = decodePayload(route.codec.payload, wire)
     if (!payload.ok) {
-      answer.refuseInvalid(payload.issues)
+      answer.refuseInvalid(payload)
       return
     }
     const failures = new Failures(route.event, route.codec.errors)

@@ -64,8 +64,8 @@ export interface ObservedRefusal {
   readonly origin: string | undefined
 }
 
-/** The name of a limit, as in the option `limits`; `perSecond` is the rate of one event, `handshakes` those on one transport. */
-export type ObservedLimit = keyof Limits | 'perSecond' | 'handshakes'
+/** The name of a limit, as in the option `limits`; `perSecond` and `maxBytes` are those of one event, `handshakes` those on one transport. */
+export type ObservedLimit = keyof Limits | 'perSecond' | 'maxBytes' | 'handshakes'
 
 /**
  * Told what a server does. Every callback is optional, and called synchronously: it should not take long.
@@ -196,6 +196,11 @@ export class ObservedCall {
 
   replied(reply: Reply): void {
     this.observation.replied(this.call, reply, performance.now() - this.#sinceMs)
+  }
+
+  /** Its payload is larger than the contract lets it be. */
+  tooLarge(): void {
+    this.observation.limitHit('maxBytes', { event: this.call.event, userId: this.call.userId })
   }
 
   /** It was refused for what the packet is: `RATE_LIMITED` says its limit in the reply. */
