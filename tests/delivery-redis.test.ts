@@ -103,6 +103,66 @@ test('with its append-only file a Redis that is killed loses nothing, and no gap
   expect(server.errors.some((error) => Object(error).code === 'UNAVAILABLE')).toBe(true)
 })
 
+/** A server whose Redis keeps everything, and is killed where a room is joined next, after `breaks()`. */
+async function startBreaking(): Promise<DurableServer & { readonly own: RedisServer; breaks(): void; mend(): Promise<void> }> {
+  const own = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
+  onTestFinished(() => own.stop())
+  let breaksNext = false
+  const authorize = async (): Promise<boolean> => {
+    if (breaksNext) await own.kill()
+    breaksNext = false
+    return true
+  }
+  const server = await startDurable({ cluster: redisCluster({ url: own.url, leaseMs: 1_000 }), rooms: { group: { authorize } } })
+  return {
+    ...server,
+    own,
+    breaks: () => {
+      breaksNext = true
+    },
+    mend: async () => {
+      await own.restart()
+      await until(() => server.realtime.ready)
+    },
+  }
+}
+
+test('a page that could not join its room for lack of Redis goes on where it was, once it can', async () => {
+  const { realtime, url, breaks, mend } = await startBreaking()
+  const positions = kept()
+  const before = await connectDevice('ada', url, { positions })
+  await before.client.join('group', 'g')
+  await realtime.toRoom('group', 'g').emit('told', { n: 1 })
+  await until(() => before.heard.length === 1)
+  before.client.close()
+  await realtime.toRoom('group', 'g').emit('told', { n: 2 })
+  const after = await connectDevice('ada', url, { positions })
+  breaks()
+  expect(await rejection(after.client.join('group', 'g'))).toMatchObject({ code: 'UNAVAILABLE' })
+  await mend()
+  await after.client.join('group', 'g')
+  await realtime.toRoom('group', 'g').emit('told', { n: 3 })
+  await until(() => after.heard.length === 2)
+  expect(after.heard).toEqual([2, 3])
+  expect(after.said.filter(({ room, resumed }) => room !== undefined && resumed !== true)).toEqual([])
+})
+
+test('a room that could not be joined again after a reconnect is asked for until it can, and nothing of it is missed', async () => {
+  const { realtime, url, own, breaks, mend } = await startBreaking()
+  const { client, heard, said } = await connectDevice('ada', url)
+  const room = await client.join('group', 'g')
+  await realtime.toRoom('group', 'g').emit('told', { n: 1 })
+  await until(() => heard.length === 1)
+  breaks()
+  for (const socket of realtime.io.of('/').sockets.values()) socket.conn.close()
+  await until(() => own.pid === undefined && client.status === 'connected')
+  await mend()
+  await realtime.toRoom('group', 'g').emit('told', { n: 2 })
+  await until(() => room.joined && heard.length === 2)
+  expect(heard).toEqual([1, 2])
+  expect(said.filter(({ room: of, resumed }) => of !== undefined && resumed !== true)).toHaveLength(1) // the first time
+})
+
 /** A client that can be made deaf: what is published is lost on its way to the process. */
 class DeafRedis extends Redis {
   static isDeaf = false

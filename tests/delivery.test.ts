@@ -250,6 +250,39 @@ describe.each([
     expect(ada.heard).toEqual([1, 3])
   })
 
+  test('a page that gave up joining its room before it was connected goes on where it was, once it joins', async () => {
+    const [home, away] = await start()
+    let positions = ''
+    const set = (text: string): void => {
+      positions = text
+    }
+    const store = { get: () => positions, set }
+    const before = await connectDevice('ada', home.url, { positions: store })
+    await before.client.join('group', 'g')
+    await home.realtime.toRoom('group', 'g').emit('told', { n: 1 })
+    await until(() => before.heard.length === 1 && JSON.parse(positions)['group:g'].sequence === 1)
+    before.client.close()
+    await home.realtime.toRoom('group', 'g').emit('told', { n: 2 })
+    let gaveUp = (): void => {}
+    const outage = new Promise<void>((resolve) => {
+      gaveUp = resolve
+    })
+    let tries = 0
+    const getToken = async (): Promise<string> => {
+      await outage
+      if (++tries === 1) throw new Error('no token yet')
+      return signToken('ada')
+    }
+    const after = createDevice('ada', away.url, { positions: store, getToken })
+    after.client.connect().catch(() => {})
+    expect(await rejection(after.client.join('group', 'g', { timeoutMs: 20 }))).toMatchObject({ code: 'NOT_CONNECTED' })
+    gaveUp()
+    await after.client.join('group', 'g')
+    await home.realtime.toRoom('group', 'g').emit('told', { n: 3 })
+    await until(() => after.heard.length === 2)
+    expect(after.heard).toEqual([2, 3])
+  })
+
   test('the inbox of a user can be read and trimmed', async () => {
     const [home, away] = await start()
     for (const n of range(1, 5)) await home.realtime.toUser('ada').emit('told', { n })

@@ -1,6 +1,6 @@
 import { createRealtimeServer } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
-import { EFFECT, numbered } from './contract.js'
+import { EFFECT, numbered, type Target } from './contract.js'
 
 // One node of the run: serves devices, and emits what the driver tells it to.
 
@@ -12,7 +12,7 @@ export interface Setup {
 }
 
 export type Order =
-  | { readonly id: number; readonly ask: 'emit'; readonly event: 'kept' | 'plain'; readonly user: string; readonly n: number }
+  | { readonly id: number; readonly ask: 'emit'; readonly event: 'kept' | 'plain'; readonly to: Target; readonly n: number }
   | { readonly id: number; readonly ask: 'trim'; readonly user: string; readonly through: number }
   | { readonly id: number; readonly ask: 'drop' }
   | { readonly id: number; readonly ask: 'ready' }
@@ -24,6 +24,7 @@ const realtime = createRealtimeServer(numbered, {
   presence: { graceMs: 0 },
   cluster: redisCluster({ url: setup.url, prefix: setup.prefix, leaseMs: 1_000 }),
   idempotency: { leaseMs: 2_000 },
+  rooms: { hall: { authorize: () => true } },
   durable: { maxMessages: setup.maxMessages, pollMs: 1_000 },
   pingIntervalMs: 1_000,
   pingTimeoutMs: 1_000,
@@ -35,10 +36,14 @@ realtime.on('command', async ({ payload: { n }, once }) => {
   return { n, times: Number(times) }
 })
 
+function toTarget({ kind, id }: Target) {
+  return kind === 'user' ? realtime.toUser(id) : realtime.toRoom(kind, id)
+}
+
 async function perform(order: Order): Promise<unknown> {
   switch (order.ask) {
     case 'emit':
-      return realtime.toUser(order.user).emit(order.event, { n: order.n })
+      return toTarget(order.to).emit(order.event, { n: order.n })
     case 'trim':
       return realtime.inbox(order.user).trim({ through: order.through })
     case 'drop':

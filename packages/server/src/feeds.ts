@@ -1,4 +1,3 @@
-import type { RoomAddress } from '@org/realtime-contracts/wire'
 import { RealtimeError } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Connection } from './connection.js'
@@ -55,6 +54,12 @@ export class Feeds<User extends BaseUser> {
     if (this.connections.get(connection.socket.id) === connection) reader.start() // else when it is let in
   }
 
+  /** A join that failed is no leaving: the next one of this connection goes on from where this one was. */
+  keep({ socket, user, since }: Connection<User>, name: string): void {
+    const reader = this.#places.get(name)?.get(socket.id)?.reader
+    if (since !== undefined && reader !== undefined) since[toLogName(name, user)] = reader.position
+  }
+
   /** The client can be sent to. */
   start({ socket }: Connection<User>): void {
     if (!this.isNeeded) return
@@ -92,11 +97,11 @@ export class Feeds<User extends BaseUser> {
   }
 
   async #read({ socket, user, device, since = {} }: Connection<User>, name: string): Promise<Reader> {
-    const own = userRoom(user.userId)
-    const room = toAddress(name)
-    const position = takeFrom(since, name === own ? `user:${user.userId}` : toLogName(room))
+    const position = takeFrom(since, toLogName(name, user))
     const begin = position ?? (await this.store.head(name))
-    return new Reader(this.store, name, room, socket, [own, deviceRoom(device.id)], begin, position !== undefined, (error) => this.#fail(error))
+    return new Reader(this.store, name, toAddress(name), socket, [userRoom(user.userId), deviceRoom(device.id)], begin, position !== undefined, (error) =>
+      this.#fail(error),
+    )
   }
 
   #moved(name: string, socketId: string): void {
@@ -156,9 +161,10 @@ export class Feeds<User extends BaseUser> {
   }
 }
 
-/** What a client calls the log of a room. */
-function toLogName(room: RoomAddress | undefined): string {
-  return room === undefined ? '' : `${room.kind}:${room.id}`
+/** What a client calls the log of a room: one of the contract, or its user's own. */
+function toLogName(name: string, { userId }: BaseUser): string {
+  const room = toAddress(name)
+  return room === undefined ? `user:${userId}` : `${room.kind}:${room.id}`
 }
 
 /** A position is good for once: who leaves a room and joins it again begins anew. */

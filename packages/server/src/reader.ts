@@ -56,7 +56,7 @@ export class Reader {
     private readonly room: RoomAddress | undefined,
     private readonly socket: Socket,
     private readonly names: readonly string[],
-    private position: Position,
+    public position: Position,
     private readonly resumed: boolean,
     private readonly report: (error: unknown) => void,
   ) {
