@@ -8,7 +8,7 @@ import { HistoryFile } from '../tests/lossless/history.js'
 import { DEVICES, type LosslessOptions, type LosslessResult, runLossless } from '../tests/lossless/run.js'
 
 // Whether durable events are ever lost, repeated or out of order; and that the same run over plain ones loses some.
-// The long form: `pnpm chaos delivery --messages 1000000 --faults 2000 --users 32 --halls 8`.
+// The long form: `pnpm chaos delivery --messages 1000000 --faults 2000 --users 32 --halls 8 --at-once 10 --minutes 40`.
 
 const { values: given } = parseArgs({
   allowPositionals: true,
@@ -19,7 +19,9 @@ const { values: given } = parseArgs({
     faults: { type: 'string', default: '60' },
     users: { type: 'string', default: '8' },
     halls: { type: 'string', default: '4' },
-    /** After which the run ends, with what there was by then. */
+    /** How many messages a node is told to send at once. */
+    'at-once': { type: 'string', default: '1' },
+    /** Over which the faults are spread; then the run ends. */
     minutes: { type: 'string' },
     /** Where the histories are kept; without it they are removed. */
     history: { type: 'string' },
@@ -34,7 +36,7 @@ interface Judged extends LosslessResult {
   readonly verdict: Verdict
 }
 
-async function run(size: Pick<LosslessOptions, 'messages' | 'faults' | 'event'>): Promise<Judged> {
+async function run(size: Pick<LosslessOptions, 'messages' | 'faults' | 'event' | 'spreadMs'>): Promise<Judged> {
   const options = {
     ...size,
     seed,
@@ -77,7 +79,7 @@ function report(durable: Judged, plain: Judged): string {
     '',
     `Three node processes over one Redis (append-only file, fsync every second), ${given.users} users with ${DEVICES} devices each, each device in one of ${given.halls} rooms for the whole run. For each user and each room a producer numbers what it sends, one after the other, while nodes, Redis, and devices with their transports are broken at random, side by side. A checker that knows nothing of the SDK (\`tests/lossless/checker.ts\`) looks at what was sent, acknowledged, heard and said to be missing: everything acknowledged was heard by every device that was there in the end, or is covered by a gap; nothing twice, out of the order of its log, or never sent. The tests show that it finds 32 bugs that are put into a history.`,
     '',
-    `Made by \`pnpm chaos delivery --messages ${given.messages} --faults ${given.faults} --users ${given.users} --halls ${given.halls} --write\` on ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, in ${durable.seconds.toLocaleString('en')} s, with the seed ${seed}. ${faults.reduce((sum, [, times]) => sum + times, 0).toLocaleString('en')} faults: ${faults.map(([name, times]) => `${name} ${times} times`).join(', ')}. The plain events are of a run of 20 faults.`,
+    `Made by \`pnpm chaos ${process.argv.slice(2).join(' ')}\` on ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, in ${durable.seconds.toLocaleString('en')} s, with the seed ${seed}. ${faults.reduce((sum, [, times]) => sum + times, 0).toLocaleString('en')} faults: ${faults.map(([name, times]) => `${name} ${times} times`).join(', ')}. The plain events are of a run of 20 faults.`,
     '',
     `| events | sent | acknowledged | heard | gaps told | missing and told | ${FLAWS.map((flaw) => (flaw === 'lost' ? 'lost in silence' : flaw)).join(' | ')} |`,
     `|${'---|'.repeat(6 + FLAWS.length)}`,
@@ -88,7 +90,7 @@ function report(durable: Judged, plain: Judged): string {
     '',
     `Heard, and never sent to anybody: ${countOf(verdict, 'invented', true)}.`,
     '',
-    'Meanwhile each device asked for one command after the other, whose handler counts in Redis by `once`. A command that was not answered within 8 s may have taken effect or not. A Redis that was emptied knows of no command from before: each count is read before it is emptied, and none of them is asked for again after its 8 s.',
+    'Meanwhile each device asked for one command after the other, whose handler counts in Redis by `once`. A command that was not answered within 8 s may have taken effect or not. Counts are read before Redis is emptied and in the end. A Redis that is emptied forgets which commands were done: one that was under way then may be done again, as the guide says, and is counted anew.',
     '',
     `| commands asked for | answered | ${COMMAND_FLAWS.join(' | ')} |`,
     `|${'---|'.repeat(2 + COMMAND_FLAWS.length)}`,
@@ -97,7 +99,12 @@ function report(durable: Judged, plain: Judged): string {
   ].join('\n')
 }
 
-const durable = await run({ messages: Number(given.messages), faults: Number(given.faults), event: 'kept' })
+const durable = await run({
+  messages: Number(given.messages),
+  faults: Number(given.faults),
+  event: 'kept',
+  ...(given.minutes !== undefined && { spreadMs: Number(given.minutes) * 60_000 }),
+})
 for (const violation of durable.verdict.violations.slice(0, 20)) console.error(JSON.stringify(violation))
 const plain = await run({ messages: Math.min(5_000, Number(given.messages)), faults: 20, event: 'plain' })
 const text = report(durable, plain)

@@ -9,7 +9,7 @@ import { connectDevice, createDevice, type DurableServer, durable, range, startD
 import { createTestClient, rejection, signToken, until } from './harness.js'
 import { notify, startNode as startExampleNode } from './nodes.js'
 import { INSTALL_MS } from './programs.js'
-import { ask, type RedisServer, startRedis, startRedisCluster } from './redis.js'
+import { ask, type RedisServer, startRedis, startRedisCluster, watchCommands } from './redis.js'
 
 const unhandled: unknown[] = []
 const hold = (error: unknown): void => void unhandled.push(error)
@@ -244,6 +244,35 @@ test('a process without sockets emits durably, and reads inboxes', async () => {
   expect(await emitter.inbox('ada').confirmed(receipt, { timeoutMs: 20_000 })).toBe(true)
   expect((await emitter.inbox('ada').read()).entries).toMatchObject([{ payload: { n: 1 } }])
   expect(device.heard).toEqual([1])
+})
+
+test('a durable emit is one round trip to Redis', async () => {
+  const own = await startRedis()
+  onTestFinished(() => own.stop())
+  const emitter = createRealtimeEmitter(durable, { cluster: redisCluster({ url: own.url }), onError: () => {} })
+  onTestFinished(() => emitter.close())
+  await until(() =>
+    emitter
+      .toUser('ada')
+      .emit('told', { n: 0 })
+      .then(
+        () => true,
+        () => false,
+      ),
+  ) // Redis has the script from here on
+  const { seen, stop } = await watchCommands(own.port)
+  onTestFinished(stop)
+  await emitter.toUser('ada').emit('told', { n: 1 })
+  await emitter.toUser('ada').emit('told', { n: 2 }, { key: 'two', confirm: true })
+  await emitter.toUser('ada').emit('told', { n: 2 }, { key: 'two', confirm: true })
+  await emitter.toRoom('group', 'g').exceptUser('bob').emit('told', { n: 3 })
+  await emitter.toUsers(['ada', 'bob']).emit('told', { n: 4 })
+  await ask(own.port, 'ECHO end')
+  await until(() => seen.some(({ name }) => name === 'ECHO'))
+  const commands = seen.find(({ name }) => name === 'EVALSHA')?.from // the connection for commands; another one hears
+  const asked = seen.filter(({ from, name }) => from === commands && name !== 'PING') // it looks now and then whether Redis is there
+  expect(asked.map(({ name }) => name)).toEqual(Array.from({ length: 6 }, () => 'EVALSHA')) // two users have two logs
+  expect(asked.filter(({ args }) => args[2]?.includes('user:ada'))).toHaveLength(4)
 })
 
 test('a Redis that is full says so to who emits, and devices still get what is stored', async () => {

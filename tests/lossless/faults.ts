@@ -38,30 +38,38 @@ export function toFaults({ redis, nodes, devices, users, beforeEmptied }: Breaka
   ]
 }
 
-/** Makes faults of all kinds side by side, each as often as another, until there were so many or the time is over. @returns how often each was made. */
-export async function makeFaults(kinds: ReadonlyArray<readonly Fault[]>, total: number, random: Random, untilMs: number): Promise<Map<string, number>> {
+export interface FaultPlan {
+  readonly total: number
+  /** Over how long they are spread, as far as they are made in time; without it each follows the one before. */
+  readonly spreadMs?: number | undefined
+}
+
+const LEAST_MS = 100
+const MOST_MS = 700
+
+/** Makes faults of all kinds side by side, each as often as another; what cannot be made in the time is left out. @returns how often each was made. */
+export async function makeFaults(kinds: ReadonlyArray<readonly Fault[]>, { total, spreadMs }: FaultPlan, random: Random): Promise<Map<string, number>> {
   const made = new Map<string, number>()
   const count = kinds.flat().length
   let left = total
-  const shares = kinds.map((faults, index) => {
-    const share = index === kinds.length - 1 ? left : Math.round((total * faults.length) / count)
-    left -= share
-    return share
-  })
-  await Promise.all(kinds.map((faults, index) => makeInTurns(faults, { times: shares[index] ?? 0, untilMs }, random.fork(), made)))
+  await Promise.all(
+    kinds.map((faults, index) => {
+      const times = index === kinds.length - 1 ? left : Math.round((total * faults.length) / count)
+      left -= times
+      return makeInTurns(faults, { total: times, spreadMs }, random.fork(), made)
+    }),
+  )
   return made
 }
 
-async function makeInTurns(
-  faults: readonly Fault[],
-  { times, untilMs }: { readonly times: number; readonly untilMs: number },
-  random: Random,
-  made: Map<string, number>,
-): Promise<void> {
+async function makeInTurns(faults: readonly Fault[], { total, spreadMs }: FaultPlan, random: Random, made: Map<string, number>): Promise<void> {
   const turns = inTurns(faults, random)
-  for (let time = 0; time < times && Date.now() < untilMs; time++) {
+  const startMs = Date.now()
+  for (let time = 0; time < total; time++) {
+    if (spreadMs !== undefined && Date.now() - startMs > spreadMs) return
     const [name, make] = turns.next().value
-    await delay(random.between(100, 700))
+    const dueMs = spreadMs === undefined ? 0 : startMs + (spreadMs * (time + random.next())) / total - Date.now()
+    await delay(Math.max(random.between(LEAST_MS, MOST_MS), dueMs))
     await make(random).catch(() => {}) // of what is down already
     made.set(name, (made.get(name) ?? 0) + 1)
   }

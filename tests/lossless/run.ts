@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Receipt } from '@org/realtime-server'
 import { Random } from '../chaos/random.js'
 import { ask, type RedisServer, startRedis } from '../redis.js'
 import { EFFECT, type Target, toLog } from './contract.js'
@@ -8,6 +7,7 @@ import { Device } from './device.js'
 import { makeFaults, toFaults } from './faults.js'
 import type { Entry } from './history.js'
 import { freePort, Node } from './node.js'
+import type { Sent } from './process.js'
 
 const NODES = 3
 /** Of each user. */
@@ -17,7 +17,7 @@ const COMMAND_MS = 8_000
 const QUIET_MS = 60_000
 const PAUSE_MS = 20
 // Between two commands of a device, for each device that there is: all together ask no more where there are more.
-const COMMAND_PAUSE_MS = 1.25
+const COMMAND_PAUSE_MS = 2.5
 const LAST_TRIES = 20
 
 export interface LosslessOptions {
@@ -26,8 +26,10 @@ export interface LosslessOptions {
   readonly faults: number
   readonly users: number
   readonly halls: number
-  /** When it ends, also before there were enough messages and faults. */
-  readonly untilMs?: number
+  /** How many messages a node is told to send at once. */
+  readonly atOnce?: number
+  /** Over how long the faults are spread; without it they follow each other. It ends with them, also before there were enough messages. */
+  readonly spreadMs?: number
   readonly event: 'kept' | 'plain'
   /** Is given what happens, in its order. */
   write(entry: Entry): void
@@ -77,10 +79,6 @@ class Run {
     ]
   }
 
-  get #untilMs(): number {
-    return this.options.untilMs ?? Number.POSITIVE_INFINITY
-  }
-
   async start(): Promise<void> {
     const prefix = randomUUID()
     const ports = await Promise.all(Array.from({ length: NODES }, freePort))
@@ -124,7 +122,7 @@ class Run {
   async #break(random: Random): Promise<Map<string, number>> {
     const faults = toFaults({ redis: this.redis, nodes: this.#nodes, devices: this.#devices, users: this.#users, beforeEmptied: () => this.#readEffects() })
     try {
-      return await makeFaults(faults, this.options.faults, random, this.#untilMs)
+      return await makeFaults(faults, { total: this.options.faults, spreadMs: this.options.spreadMs }, random)
     } finally {
       this.#isBroken = false
     }
@@ -132,26 +130,27 @@ class Run {
 
   /** Sends until there were enough messages and enough faults. */
   async #produce(target: Target, random: Random): Promise<void> {
-    while ((this.#n < this.options.messages && Date.now() < this.#untilMs) || this.#isBroken) {
-      await this.#send(target, random.one(this.#nodes))
-      if (this.#n > this.options.messages) await delay(PAUSE_MS) // what is left is for the faults
+    const isEnough = (): boolean => this.#n >= this.options.messages || this.options.spreadMs !== undefined
+    while (this.#isBroken || !isEnough()) {
+      const isTrickle = this.#n >= this.options.messages // what is left is for the faults
+      await this.#send(target, random.one(this.#nodes), isTrickle ? 1 : this.options.atOnce)
+      if (isTrickle) await delay(PAUSE_MS)
     }
   }
 
-  /** @returns its number, if it is known to be stored. */
-  async #send(to: Target, node: Node): Promise<number | undefined> {
-    const n = ++this.#n
-    const at = { log: toLog(to), n }
-    this.#write({ kind: 'sent', ...at, atMs: Date.now() })
-    try {
-      const place = (await node.ask({ ask: 'emit', event: this.options.event, to, n })) as Receipt | undefined // what a node answers
-      this.#write({ kind: 'stored', ...at, place, atMs: Date.now() })
-      return n
-    } catch {
-      this.#write({ kind: 'unknown', ...at, atMs: Date.now() })
-      await delay(PAUSE_MS)
-      return undefined
+  /** Sends the next so many, one after the other. @returns the number of the last one, if it is known to be stored. */
+  async #send(to: Target, node: Node, count = 1): Promise<number | undefined> {
+    const log = toLog(to)
+    const ns = Array.from({ length: count }, () => ++this.#n)
+    for (const n of ns) this.#write({ kind: 'sent', log, n, atMs: Date.now() })
+    const sent = (await node.ask({ ask: 'emit', event: this.options.event, to, ns }).catch(() => [])) as Sent[] // what a node answers
+    for (const [index, n] of ns.entries()) {
+      const { isStored = false, place } = sent[index] ?? {}
+      this.#write(isStored ? { kind: 'stored', log, n, place, atMs: Date.now() } : { kind: 'unknown', log, n, atMs: Date.now() })
     }
+    if (sent.at(-1)?.isStored === true) return ns.at(-1)
+    await delay(PAUSE_MS)
+    return undefined
   }
 
   /** Asks for one command after the other; what is not answered in time nobody asks for again, and it may take effect or not. */
