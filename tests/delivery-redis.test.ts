@@ -9,7 +9,7 @@ import { connectDevice, createDevice, type DurableServer, durable, range, startD
 import { createTestClient, rejection, signToken, until } from './harness.js'
 import { notify, startNode as startExampleNode } from './nodes.js'
 import { INSTALL_MS } from './programs.js'
-import { ask, type RedisServer, startRedis, startRedisCluster } from './redis.js'
+import { ask, type RedisServer, startRedis, startRedisCluster, watchCommands } from './redis.js'
 
 const unhandled: unknown[] = []
 const hold = (error: unknown): void => void unhandled.push(error)
@@ -103,6 +103,66 @@ test('with its append-only file a Redis that is killed loses nothing, and no gap
   expect(server.errors.some((error) => Object(error).code === 'UNAVAILABLE')).toBe(true)
 })
 
+/** A server whose Redis keeps everything, and is killed where a room is joined next, after `breaks()`. */
+async function startBreaking(): Promise<DurableServer & { readonly own: RedisServer; breaks(): void; mend(): Promise<void> }> {
+  const own = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
+  onTestFinished(() => own.stop())
+  let breaksNext = false
+  const authorize = async (): Promise<boolean> => {
+    if (breaksNext) await own.kill()
+    breaksNext = false
+    return true
+  }
+  const server = await startDurable({ cluster: redisCluster({ url: own.url, leaseMs: 1_000 }), rooms: { group: { authorize } } })
+  return {
+    ...server,
+    own,
+    breaks: () => {
+      breaksNext = true
+    },
+    mend: async () => {
+      await own.restart()
+      await until(() => server.realtime.ready)
+    },
+  }
+}
+
+test('a page that could not join its room for lack of Redis goes on where it was, once it can', async () => {
+  const { realtime, url, breaks, mend } = await startBreaking()
+  const positions = kept()
+  const before = await connectDevice('ada', url, { positions })
+  await before.client.join('group', 'g')
+  await realtime.toRoom('group', 'g').emit('told', { n: 1 })
+  await until(() => before.heard.length === 1)
+  before.client.close()
+  await realtime.toRoom('group', 'g').emit('told', { n: 2 })
+  const after = await connectDevice('ada', url, { positions })
+  breaks()
+  expect(await rejection(after.client.join('group', 'g'))).toMatchObject({ code: 'UNAVAILABLE' })
+  await mend()
+  await after.client.join('group', 'g')
+  await realtime.toRoom('group', 'g').emit('told', { n: 3 })
+  await until(() => after.heard.length === 2)
+  expect(after.heard).toEqual([2, 3])
+  expect(after.said.filter(({ room, resumed }) => room !== undefined && resumed !== true)).toEqual([])
+})
+
+test('a room that could not be joined again after a reconnect is asked for until it can, and nothing of it is missed', async () => {
+  const { realtime, url, own, breaks, mend } = await startBreaking()
+  const { client, heard, said } = await connectDevice('ada', url)
+  const room = await client.join('group', 'g')
+  await realtime.toRoom('group', 'g').emit('told', { n: 1 })
+  await until(() => heard.length === 1)
+  breaks()
+  for (const socket of realtime.io.of('/').sockets.values()) socket.conn.close()
+  await until(() => own.pid === undefined && client.status === 'connected')
+  await mend()
+  await realtime.toRoom('group', 'g').emit('told', { n: 2 })
+  await until(() => room.joined && heard.length === 2)
+  expect(heard).toEqual([1, 2])
+  expect(said.filter(({ room: of, resumed }) => of !== undefined && resumed !== true)).toHaveLength(1) // the first time
+})
+
 /** A client that can be made deaf: what is published is lost on its way to the process. */
 class DeafRedis extends Redis {
   static isDeaf = false
@@ -184,6 +244,35 @@ test('a process without sockets emits durably, and reads inboxes', async () => {
   expect(await emitter.inbox('ada').confirmed(receipt, { timeoutMs: 20_000 })).toBe(true)
   expect((await emitter.inbox('ada').read()).entries).toMatchObject([{ payload: { n: 1 } }])
   expect(device.heard).toEqual([1])
+})
+
+test('a durable emit is one round trip to Redis', async () => {
+  const own = await startRedis()
+  onTestFinished(() => own.stop())
+  const emitter = createRealtimeEmitter(durable, { cluster: redisCluster({ url: own.url }), onError: () => {} })
+  onTestFinished(() => emitter.close())
+  await until(() =>
+    emitter
+      .toUser('ada')
+      .emit('told', { n: 0 })
+      .then(
+        () => true,
+        () => false,
+      ),
+  ) // Redis has the script from here on
+  const { seen, stop } = await watchCommands(own.port)
+  onTestFinished(stop)
+  await emitter.toUser('ada').emit('told', { n: 1 })
+  await emitter.toUser('ada').emit('told', { n: 2 }, { key: 'two', confirm: true })
+  await emitter.toUser('ada').emit('told', { n: 2 }, { key: 'two', confirm: true })
+  await emitter.toRoom('group', 'g').exceptUser('bob').emit('told', { n: 3 })
+  await emitter.toUsers(['ada', 'bob']).emit('told', { n: 4 })
+  await ask(own.port, 'ECHO end')
+  await until(() => seen.some(({ name }) => name === 'ECHO'))
+  const commands = seen.find(({ name }) => name === 'EVALSHA')?.from // the connection for commands; another one hears
+  const asked = seen.filter(({ from, name }) => from === commands && name !== 'PING') // it looks now and then whether Redis is there
+  expect(asked.map(({ name }) => name)).toEqual(Array.from({ length: 6 }, () => 'EVALSHA')) // two users have two logs
+  expect(asked.filter(({ args }) => args[2]?.includes('user:ada'))).toHaveLength(4)
 })
 
 test('a Redis that is full says so to who emits, and devices still get what is stored', async () => {

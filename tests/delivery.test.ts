@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket as NetSocket } from 'node:net'
+import { createRealtimeClient } from '@org/realtime-client'
+import { defineContract } from '@org/realtime-contracts'
+import { createRealtimeServer } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -92,8 +95,29 @@ describe.each([
     await until(() => device.heard.length === 10)
     expect(device.heard).toEqual(range(16, 25))
     expect(device.said[0]).toMatchObject({ event: '$gap', from: 2, to: 15, reason: 'trimmed', sequence: 15 })
+    expect(device.said[0]?.['of']).toBeUndefined() // the contract has three durable events, of which any may be missing
     await until(() => device.said.length === 2)
     expect(device.said[1]).toMatchObject({ event: '$caughtUp', sequence: 25 })
+  })
+
+  test('a gap names the event where the contract has but one that is durable', async () => {
+    const single = defineContract({ name: 'single', version: '1.0.0', serverToClient: { kept: { delivery: 'durable' }, plain: {} } })
+    const realtime = createRealtimeServer(single, { authenticate: ({ token }) => ({ userId: token ?? '' }) })
+    const { port } = await realtime.listen(0, '127.0.0.1')
+    onTestFinished(() => realtime.close({ drainMs: 0 }))
+    const client = createRealtimeClient(single, { url: `http://127.0.0.1:${port}`, getToken: () => 'ada', transports: ['websocket'] })
+    onTestFinished(() => client.close())
+    const gaps: unknown[] = []
+    client.on('$gap', ({ event, from, to, reason }) => gaps.push({ event, from, to, reason }))
+    const caughtUp = new Promise((resolve) => client.once('$caughtUp', resolve))
+    await client.connect()
+    await caughtUp
+    client.close()
+    for (let n = 1; n <= 2; n++) await realtime.toUser('ada').emit('kept')
+    await realtime.inbox('ada').trim({ through: 2 })
+    await client.connect()
+    await until(() => gaps.length === 1)
+    expect(gaps).toEqual([{ event: 'kept', from: 1, to: 2, reason: 'trimmed' }])
   })
 
   test('an erased inbox is told to the devices of the user', async () => {
@@ -248,6 +272,39 @@ describe.each([
     await home.realtime.toRoom('group', 'g').emit('told', { n: 3 })
     await until(() => ada.heard.length === 2)
     expect(ada.heard).toEqual([1, 3])
+  })
+
+  test('a page that gave up joining its room before it was connected goes on where it was, once it joins', async () => {
+    const [home, away] = await start()
+    let positions = ''
+    const set = (text: string): void => {
+      positions = text
+    }
+    const store = { get: () => positions, set }
+    const before = await connectDevice('ada', home.url, { positions: store })
+    await before.client.join('group', 'g')
+    await home.realtime.toRoom('group', 'g').emit('told', { n: 1 })
+    await until(() => before.heard.length === 1 && JSON.parse(positions)['group:g'].sequence === 1)
+    before.client.close()
+    await home.realtime.toRoom('group', 'g').emit('told', { n: 2 })
+    let gaveUp = (): void => {}
+    const outage = new Promise<void>((resolve) => {
+      gaveUp = resolve
+    })
+    let tries = 0
+    const getToken = async (): Promise<string> => {
+      await outage
+      if (++tries === 1) throw new Error('no token yet')
+      return signToken('ada')
+    }
+    const after = createDevice('ada', away.url, { positions: store, getToken })
+    after.client.connect().catch(() => {})
+    expect(await rejection(after.client.join('group', 'g', { timeoutMs: 20 }))).toMatchObject({ code: 'NOT_CONNECTED' })
+    gaveUp()
+    await after.client.join('group', 'g')
+    await home.realtime.toRoom('group', 'g').emit('told', { n: 3 })
+    await until(() => after.heard.length === 2)
+    expect(after.heard).toEqual([2, 3])
   })
 
   test('the inbox of a user can be read and trimmed', async () => {

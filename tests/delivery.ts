@@ -59,7 +59,7 @@ export function createDevice(userId: string, url: string, options: Partial<Realt
   const heard: number[] = []
   const said: TestDevice['said'][number][] = []
   client.on('told', ({ n }) => heard.push(n))
-  client.on('$gap', (gap) => said.push({ event: '$gap', ...gap }))
+  client.on('$gap', (gap) => said.push({ ...gap, event: '$gap', of: gap.event }))
   client.on('$caughtUp', (notice) => said.push({ event: '$caughtUp', ...notice }))
   client.on('error', () => {})
   return { client, heard, said }

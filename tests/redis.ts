@@ -107,6 +107,38 @@ export async function ask(port: number, command: string): Promise<string> {
   }
 }
 
+/** A command as Redis was sent it, and by which connection. */
+export interface SeenCommand {
+  readonly from: string
+  readonly name: string
+  readonly args: readonly string[]
+}
+
+/** All that clients ask a Redis for from now on, but what its scripts do; the caller stops it. */
+export async function watchCommands(port: number): Promise<{ readonly seen: readonly SeenCommand[]; stop(): void }> {
+  const socket = connect(port, HOST).setEncoding('utf8')
+  const seen: SeenCommand[] = []
+  let rest = ''
+  let isWatching = false
+  socket.on('data', (chunk: string) => {
+    const lines = `${rest}${chunk}`.split('\r\n')
+    rest = lines.pop() ?? ''
+    isWatching ||= lines[0] === '+OK'
+    for (const line of lines) seen.push(...toCommand(line))
+  })
+  socket.write('MONITOR\r\n')
+  await until(() => isWatching, READY_MS, 'Redis does not say what it is asked for')
+  return { seen, stop: () => void socket.destroy() }
+}
+
+/** Of a line such as `+1700000000.1 [0 127.0.0.1:4000] "GET" "key"`. */
+function toCommand(line: string): SeenCommand[] {
+  const [, from, quoted] = /^\+[\d.]+ \[\d+ (\S+)\] (.*)$/.exec(line) ?? []
+  if (from === undefined || quoted === undefined || from === 'lua') return []
+  const [name = '', ...args] = [...quoted.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, text = '']) => text)
+  return [{ from, name: name.toUpperCase(), args }]
+}
+
 /** A line, or a text of the length that its first line tells. */
 function answerIn(received: string): string | undefined {
   const end = received.indexOf('\r\n')

@@ -35,6 +35,13 @@ const events = {
 
 export const contract = defineContract({ name: 'bench', version: '1.0.0', ...events })
 
+/** The notification as it is, and stored first. */
+export const kept = defineContract({
+  name: 'bench',
+  version: '1.0.0',
+  serverToClient: { ...events.serverToClient, 'notification:kept': { payload: Notification, delivery: 'durable' } },
+})
+
 /** The same events, beside all else that a contract can hold. */
 export const everything = defineContract({
   name: 'bench',

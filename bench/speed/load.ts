@@ -6,7 +6,14 @@ import { openRaw, toFrame } from './frames.js'
 export type Protocol = 'socket.io' | 'ws'
 
 export type LoadOrder =
-  | { readonly do: 'connect'; readonly port: number; readonly protocol: Protocol; readonly waitFor: string; readonly tokens: readonly string[] }
+  | {
+      readonly do: 'connect'
+      readonly port: number
+      readonly protocol: Protocol
+      readonly waitFor: string
+      readonly tokens: readonly string[]
+      readonly features?: readonly string[]
+    }
   /** Sends requests until so many are answered. */
   | { readonly do: 'request'; readonly times: number; readonly inFlight: number; readonly payload: unknown; readonly answer: 'ok' | 'refused' }
   /** Answers once so many events have come, all together. */
@@ -98,6 +105,7 @@ async function open(
   token: string,
   waitFor: string,
   frame: (socket: TcpSocket, chunk: Buffer, start: number, end: number) => void,
+  features?: readonly string[],
 ): Promise<TcpSocket> {
   let ready = (): void => {}
   const entered = new Promise<void>((resolve) => {
@@ -118,17 +126,18 @@ async function open(
     },
     onTurn: flush,
   })
-  tcp.write(toFrame(`40${JSON.stringify({ token })}`))
+  const realtime = features && { protocol: 1, features } // as a client of the SDK says of itself
+  tcp.write(toFrame(`40${JSON.stringify({ token, realtime })}`))
   await entered
   return tcp
 }
 
-async function connectOne(port: number, token: string, waitFor: string): Promise<void> {
+async function connectOne({ port, waitFor, features }: Extract<LoadOrder, { do: 'connect' }>, token: string): Promise<void> {
   const client = { sentAtMs: [] as number[] } as { tcp: TcpSocket; sentAtMs: number[] } // its socket comes with the next line
   client.tcp =
     protocol === 'ws'
       ? await openRaw({ port, path: '/', onFrame: (chunk, start, end) => onFrame(client, chunk, start, end), onTurn: flush })
-      : await open(port, token, waitFor, (_tcp, chunk, start, end) => onFrame(client, chunk, start, end))
+      : await open(port, token, waitFor, (_tcp, chunk, start, end) => onFrame(client, chunk, start, end), features)
   clients.push(client)
 }
 
@@ -173,7 +182,7 @@ async function obey(order: LoadOrder): Promise<void> {
   switch (order.do) {
     case 'connect':
       protocol = order.protocol
-      await inParallel(order.tokens, CONNECTING_AT_ONCE, (token) => connectOne(order.port, token, order.waitFor))
+      await inParallel(order.tokens, CONNECTING_AT_ONCE, (token) => connectOne(order, token))
       break
     case 'request':
       await request(order)

@@ -1,4 +1,5 @@
 import { SignJWT } from 'jose'
+import { type RedisServer, startRedis } from '../../tests/redis.js'
 import { INVALID, PAYLOAD } from './contract.js'
 import type { Latencies, Protocol } from './load.js'
 import { measure, type Plan, quantile, type Row, startLoad, startServer, type Variant } from './measure.js'
@@ -98,17 +99,25 @@ interface Emits {
   readonly do: (times: number) => ServerOrder
   /** How many sockets hear one emit. */
   readonly heard: number
+  /** What the devices say that they know. */
+  readonly features?: readonly string[]
+}
+
+/** A Redis beside a server, and whose CPU is looked at. */
+interface Beside {
+  readonly redis: RedisServer
+  readonly of: 'the server' | 'Redis'
 }
 
 /** Emits by a server, counted where they arrive. */
-async function emitting(name: ServerName, label: string, { users, devices, heard, do: toOrder }: Emits): Promise<Variant> {
-  const server = startServer(name)
+async function emitting(name: ServerName, label: string, { users, devices, heard, features, do: toOrder }: Emits, beside?: Beside): Promise<Variant> {
+  const server = startServer(name, beside === undefined ? [] : [beside.redis.url])
   const load = startLoad(label)
   let total = 0
   const tokens = Array.from({ length: users }, (_, user) => Array.from({ length: devices(user) }, () => userOf(user))).flat()
   try {
     const { port } = (await server.answer()) as { port: number }
-    await load.tell({ do: 'connect', port, protocol: 'socket.io', waitFor: waitFor(name), tokens })
+    await load.tell({ do: 'connect', port, protocol: 'socket.io', waitFor: waitFor(name), tokens, ...(features && { features }) })
   } catch (error) {
     server.end()
     load.end()
@@ -116,7 +125,7 @@ async function emitting(name: ServerName, label: string, { users, devices, heard
   }
   return {
     name: label,
-    pids: [server.pid],
+    pids: [beside?.of === 'Redis' ? (beside.redis.pid ?? 0) : server.pid],
     async unit(times) {
       total += times * heard
       const [arrived] = await Promise.all([load.tell({ do: 'await events', total }), server.tell(toOrder(times))])
@@ -152,6 +161,36 @@ function addressed(perTurn: number, sameUser: boolean): Emits {
     devices: devicesOf,
     heard: 2,
     do: (times) => ({ do: 'emit', times, perTurn, users: ROUND_OF_USERS, sameUser }),
+  }
+}
+
+// Each log that somebody here is of costs a command every 5 s, so there are not too many.
+const KEEPING_USERS = 300
+
+/** Events to users that are stored first, beside plain ones; each server has a Redis of its own. */
+async function keeping(of: Beside['of']): Promise<Row[]> {
+  const emit: Emits = {
+    users: KEEPING_USERS,
+    devices: devicesOf,
+    heard: 2,
+    features: ['meta'],
+    do: (times) => ({ do: 'emit', times, perTurn: 6, users: KEEPING_USERS, sameUser: false }),
+  }
+  const labels: Array<[ServerName, string]> = [
+    ['sdk, redis', 'plain'],
+    ['sdk, redis', 'plain (control)'],
+    ['sdk, redis, durable', 'durable'],
+  ]
+  const redises = await Promise.all(labels.map(() => startRedis()))
+  try {
+    const variants = labels.map(
+      ([name, label], index) =>
+        () =>
+          emitting(name, label, emit, { redis: redises[index] as RedisServer, of }), // one for each
+    )
+    return await measure({ ...EMITS, variants })
+  } finally {
+    await Promise.all(redises.map((redis) => redis.stop()))
   }
 }
 
@@ -319,6 +358,18 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     unit: 'an emit',
     goals: [{ number: '6', what: 'validated emit to 5,000, CPU ÷ bare Socket.IO', row: 'sdk', must: 0.8, aim: 0.7 }],
     run: () => emits(broadcast(5_000), { times: 2 }),
+  },
+  durable: {
+    title: `A durable emit to a user beside a plain one, over Redis: CPU of the server, ${KEEPING_USERS} users with one to three devices`,
+    unit: 'an emit',
+    goals: [],
+    run: () => keeping('the server'),
+  },
+  'durable-redis': {
+    title: 'The same: CPU of Redis',
+    unit: 'an emit',
+    goals: [],
+    run: () => keeping('Redis'),
   },
   connect: {
     title: 'Connecting: the handshake, until the client is in',

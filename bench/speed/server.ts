@@ -12,8 +12,8 @@ export type ServerOrder =
 
 export type ServerAnswer = { readonly port: number } | 'done' | NodeJS.MemoryUsage
 
-const [name = '', redisUrl, prefix] = process.argv.slice(2)
-const serving: Serving = await SERVERS[name as ServerName]({ ...(redisUrl !== undefined && { redisUrl }), ...(prefix !== undefined && { prefix }) })
+const [name = '', redisUrl] = process.argv.slice(2)
+const serving: Serving = await SERVERS[name as ServerName](redisUrl === undefined ? {} : { redisUrl })
 let next = 0
 
 function emit({ times, perTurn, users, sameUser }: Omit<Extract<ServerOrder, { do: 'emit' }>, 'do'>): void {

@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net'
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { createRealtimeServer, jwt, type RealtimeObserver } from '@org/realtime-server'
 import { openTelemetry } from '@org/realtime-server/opentelemetry'
+import { redisCluster } from '@org/realtime-server/redis'
 import { type ServerOptions, Server as SocketServer } from 'socket.io'
 import { WebSocketServer } from 'ws'
-import { contract, everything, Notification, PAYLOAD } from './contract.js'
+import { contract, everything, kept, Notification, PAYLOAD } from './contract.js'
 
 // Every server that is measured, each used as its documentation says.
 
@@ -22,7 +23,6 @@ export type Start = (options: StartOptions) => Promise<Serving>
 
 interface StartOptions {
   readonly redisUrl?: string
-  readonly prefix?: string
 }
 
 export const SECRET = 'uL3n8vQ1zR7xW2kJ5mB9sD4fG6hT0pYc'
@@ -119,6 +119,19 @@ const sdkMetrics: Start = () => {
   return serveSdk(openTelemetry({ meterProvider, tracerProvider: false }))
 }
 
+/** Over Redis, as one of several nodes would be. */
+const serveOverRedis = async (url: string | undefined, event: 'notification:new' | 'notification:kept'): Promise<Serving> => {
+  const authenticate = ({ token }: { token?: string }) => ({ userId: token ?? 'nobody' })
+  const realtime = createRealtimeServer(kept, { authenticate, cluster: redisCluster({ url }) })
+  const { port } = await realtime.listen(0, HOST)
+  while (!realtime.ready) await new Promise((resolve) => setTimeout(resolve, 10))
+  return { port, toUser: (userId) => void realtime.toUser(userId).emit(event, PAYLOAD) }
+}
+
+const sdkRedis: Start = ({ redisUrl }) => serveOverRedis(redisUrl, 'notification:new')
+
+const sdkDurable: Start = ({ redisUrl }) => serveOverRedis(redisUrl, 'notification:kept')
+
 /** All features are configured, and none is used by what is sent. */
 const sdkEverything: Start = async () => {
   const realtime = createRealtimeServer(everything, {
@@ -159,6 +172,8 @@ export const SERVERS = {
   'nest, zod': async () => (await import('./nest.js')).serve(true),
   sdk,
   'sdk, metrics': sdkMetrics,
+  'sdk, redis': sdkRedis,
+  'sdk, redis, durable': sdkDurable,
   'sdk, everything': sdkEverything,
   'sdk, jwt': sdkJwt,
   'sdk, idle': sdkIdle,

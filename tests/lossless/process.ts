@@ -1,6 +1,7 @@
 import { createRealtimeServer } from '@org/realtime-server'
 import { redisCluster } from '@org/realtime-server/redis'
-import { EFFECT, numbered } from './contract.js'
+import { EFFECT, numbered, type Target } from './contract.js'
+import type { Place } from './history.js'
 
 // One node of the run: serves devices, and emits what the driver tells it to.
 
@@ -11,8 +12,14 @@ export interface Setup {
   readonly maxMessages: number
 }
 
+/** What came of one message. */
+export interface Sent {
+  readonly isStored: boolean
+  readonly place?: Place
+}
+
 export type Order =
-  | { readonly id: number; readonly ask: 'emit'; readonly event: 'kept' | 'plain'; readonly user: string; readonly n: number }
+  | { readonly id: number; readonly ask: 'emit'; readonly event: 'kept' | 'plain'; readonly to: Target; readonly ns: readonly number[] }
   | { readonly id: number; readonly ask: 'trim'; readonly user: string; readonly through: number }
   | { readonly id: number; readonly ask: 'drop' }
   | { readonly id: number; readonly ask: 'ready' }
@@ -24,6 +31,7 @@ const realtime = createRealtimeServer(numbered, {
   presence: { graceMs: 0 },
   cluster: redisCluster({ url: setup.url, prefix: setup.prefix, leaseMs: 1_000 }),
   idempotency: { leaseMs: 2_000 },
+  rooms: { hall: { authorize: () => true } },
   durable: { maxMessages: setup.maxMessages, pollMs: 1_000 },
   pingIntervalMs: 1_000,
   pingTimeoutMs: 1_000,
@@ -35,10 +43,28 @@ realtime.on('command', async ({ payload: { n }, once }) => {
   return { n, times: Number(times) }
 })
 
+function toTarget({ kind, id }: Target) {
+  return kind === 'user' ? realtime.toUser(id) : realtime.toRoom(kind, id)
+}
+
+/** One after the other, so that they have an order. */
+async function emitAll({ to, event, ns }: Extract<Order, { ask: 'emit' }>): Promise<Sent[]> {
+  const sent: Sent[] = []
+  for (const n of ns) {
+    try {
+      const place = await toTarget(to).emit(event, { n })
+      sent.push({ isStored: true, ...(place !== undefined && { place }) })
+    } catch {
+      sent.push({ isStored: false })
+    }
+  }
+  return sent
+}
+
 async function perform(order: Order): Promise<unknown> {
   switch (order.ask) {
     case 'emit':
-      return realtime.toUser(order.user).emit(order.event, { n: order.n })
+      return emitAll(order)
     case 'trim':
       return realtime.inbox(order.user).trim({ through: order.through })
     case 'drop':

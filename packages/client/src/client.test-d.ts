@@ -44,7 +44,8 @@ describe('a client of the contract', () => {
   test('hears what the SDK itself says, typed', () => {
     full.on('error', (error) => expectTypeOf(error).toEqualTypeOf<RealtimeError>())
     full.on('authenticated', (session) => expectTypeOf(session.role).toEqualTypeOf<string>())
-    full.on('$gap', ({ from, to, reason, room }) => {
+    full.on('$gap', ({ event, from, to, reason, room }) => {
+      expectTypeOf(event).toEqualTypeOf<string | undefined>()
       expectTypeOf(from).toEqualTypeOf<number>()
       expectTypeOf(to).toEqualTypeOf<number | undefined>()
       expectTypeOf(reason).toEqualTypeOf<'trimmed' | 'expired' | 'emptied' | 'replaced' | 'ahead'>()

@@ -62,11 +62,15 @@ export function createRooms(
     callAll(room.listeners)
   }
 
-  function forget(address: RoomAddress): void {
+  function drop(address: RoomAddress): void {
     const room = rooms.get(keyOf(address))
     rooms.delete(keyOf(address))
-    left(address)
     if (room) set(room, false)
+  }
+
+  function forget(address: RoomAddress): void {
+    left(address)
+    drop(address)
   }
 
   async function enter(room: JoinedRoom, options?: RequestOptions): Promise<void> {
@@ -91,7 +95,7 @@ export function createRooms(
 
   /**
    * Nobody waits for it, so a refusal is told to `error`; what was only lost on the way is asked with the next connection.
-   * @returns in how many milliseconds to ask again, where it was too fast.
+   * @returns in how many milliseconds to ask again, where it cannot be now.
    */
   async function enterAgain(room: JoinedRoom): Promise<number | undefined> {
     try {
@@ -99,13 +103,14 @@ export function createRooms(
     } catch (thrown) {
       const error = thrown as RealtimeError // enter() throws nothing else
       const { limit, retryAfterMs } = Object(error.data)
-      if (error.code === 'RATE_LIMITED' && limit !== 'roomsPerConnection') return retryAfterMs || 1_000
-      if (error.origin === 'remote' && !error.retryable) forget(room.address)
+      const isPassing = error.code === 'REPLY_TIMEOUT' || (error.origin === 'remote' && error.retryable)
+      if (isPassing && limit !== 'roomsPerConnection') return retryAfterMs || 1_000
+      if (isRefusal(error)) forget(room.address)
       tell('error', error)
     }
   }
 
-  /** A few rooms at a time; where that is too fast, one. */
+  /** A few rooms at a time; where they cannot be joined now, one. */
   function enterAllAgain(): void {
     queue = [...rooms.values()].filter(({ entered }) => entered)
     const mine = queue
@@ -134,19 +139,21 @@ export function createRooms(
       rooms.set(key, room)
       room.holders++
       let released: Promise<void> | undefined
-      const release = async (sent: boolean): Promise<void> => {
+      const release = async (end: typeof drop, sent: boolean): Promise<void> => {
         if (--room.holders > 0 || rooms.get(key) !== room) return
-        forget(address)
+        end(address)
         if (sent) await exit(address)
       }
       try {
         await enter(room, options)
-      } catch (error) {
-        // Where nobody waits for the answer any more, the server may still let this client in.
-        release((error as RealtimeError).origin === 'local').catch(() => {})
+      } catch (thrown) {
+        const error = thrown as RealtimeError // enter() throws nothing else
+        // Who could not join has not left: the next one goes on from where this device was. Where nobody waits for the answer any more,
+        // the server may still let this client in.
+        release(isRefusal(error) ? forget : drop, error.origin === 'local').catch(() => {})
         throw error
       }
-      const leave = (): Promise<void> => (released ??= release(true))
+      const leave = (): Promise<void> => (released ??= release(forget, true))
       return {
         kind,
         id,
@@ -184,6 +191,11 @@ export function createRooms(
       if (room.members) set(room, true, apply(room.members, notice))
     },
   }
+}
+
+/** Whether the server has said no, and will say so again. */
+function isRefusal({ origin, retryable }: RealtimeError): boolean {
+  return origin === 'remote' && !retryable
 }
 
 function apply(members: readonly string[], { joined = [], left = [] }: MembersNotice): readonly string[] {

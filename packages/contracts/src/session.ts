@@ -98,6 +98,11 @@ export interface DeliveryMeta extends Position {
 export interface GapNotice extends Position {
   /** Of which room; of the user's own events where it is left out. */
   readonly room?: RoomAddress
+  /**
+   * The event that is missing, where it can be but one: the server's contract has no other durable event. A log holds them all, and of what it has
+   * lost only the numbers are left; so where this is left out, any of them may be missing.
+   */
+  readonly event?: string
   /** The number of the first event that is missing. */
   readonly from: number
   /** The number of the last one, where that is known. */

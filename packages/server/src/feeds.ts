@@ -1,4 +1,3 @@
-import type { RoomAddress } from '@org/realtime-contracts/wire'
 import { RealtimeError } from '@org/realtime-contracts/wire'
 import type { Namespace } from 'socket.io'
 import type { Connection } from './connection.js'
@@ -31,17 +30,17 @@ export class Feeds<User extends BaseUser> {
   #due: string[] = []
   #perTick = 0
 
-  /** @param isNeeded whether there are durable events at all. */
+  /** @param durable the durable events of the contract. */
   constructor(
     private readonly namespace: Namespace,
     private readonly connections: Connections<User>,
     private readonly store: LogStore,
-    private readonly isNeeded: boolean,
+    private readonly durable: readonly string[],
     pollMs: number,
     private readonly report: (error: unknown) => void,
   ) {
     store.follow((appended) => this.#hear(appended))
-    if (!isNeeded) return
+    if (!this.#isNeeded) return
     // Whoever moves a socket, the SDK or the application by Socket.IO.
     namespace.adapter.on('join-room', (name: string, socketId: string) => this.#moved(name, socketId))
     namespace.adapter.on('leave-room', (name: string, socketId: string) => this.#leave(name, socketId))
@@ -50,14 +49,20 @@ export class Feeds<User extends BaseUser> {
 
   /** Resolves once it is known where the connection begins in the log of a room. @throws RealtimeError `UNAVAILABLE` */
   async enter(connection: Connection<User>, name: string): Promise<void> {
-    if (!this.isNeeded || connection.since === undefined) return
+    if (!this.#isNeeded || connection.since === undefined) return
     const reader = await this.#placeOf(connection, name).ready
     if (this.connections.get(connection.socket.id) === connection) reader.start() // else when it is let in
   }
 
+  /** A join that failed is no leaving: the next one of this connection goes on from where this one was. */
+  keep({ socket, user, since }: Connection<User>, name: string): void {
+    const reader = this.#places.get(name)?.get(socket.id)?.reader
+    if (since !== undefined && reader !== undefined) since[toLogName(name, user)] = reader.position
+  }
+
   /** The client can be sent to. */
   start({ socket }: Connection<User>): void {
-    if (!this.isNeeded) return
+    if (!this.#isNeeded) return
     for (const name of socket.rooms) withReader(this.#places.get(name)?.get(socket.id), (reader) => reader.start())
   }
 
@@ -72,6 +77,10 @@ export class Feeds<User extends BaseUser> {
 
   close(): void {
     clearInterval(this.#timer)
+  }
+
+  get #isNeeded(): boolean {
+    return this.durable.length > 0
   }
 
   #placeOf(connection: Connection<User>, name: string): Place {
@@ -92,11 +101,12 @@ export class Feeds<User extends BaseUser> {
   }
 
   async #read({ socket, user, device, since = {} }: Connection<User>, name: string): Promise<Reader> {
-    const own = userRoom(user.userId)
-    const room = toAddress(name)
-    const position = takeFrom(since, name === own ? `user:${user.userId}` : toLogName(room))
+    const position = takeFrom(since, toLogName(name, user))
     const begin = position ?? (await this.store.head(name))
-    return new Reader(this.store, name, room, socket, [own, deviceRoom(device.id)], begin, position !== undefined, (error) => this.#fail(error))
+    const about = { room: toAddress(name), event: this.durable.length === 1 ? this.durable[0] : undefined }
+    return new Reader(this.store, name, about, socket, [userRoom(user.userId), deviceRoom(device.id)], begin, position !== undefined, (error) =>
+      this.#fail(error),
+    )
   }
 
   #moved(name: string, socketId: string): void {
@@ -156,9 +166,10 @@ export class Feeds<User extends BaseUser> {
   }
 }
 
-/** What a client calls the log of a room. */
-function toLogName(room: RoomAddress | undefined): string {
-  return room === undefined ? '' : `${room.kind}:${room.id}`
+/** What a client calls the log of a room: one of the contract, or its user's own. */
+function toLogName(name: string, { userId }: BaseUser): string {
+  const room = toAddress(name)
+  return room === undefined ? `user:${userId}` : `${room.kind}:${room.id}`
 }
 
 /** A position is good for once: who leaves a room and joins it again begins anew. */

@@ -40,6 +40,12 @@ function withMeta(json: string, meta: DeliveryMeta): string {
   return `${json.slice(0, -1)}${hasPayload ? '' : ',null'},${JSON.stringify(meta)}]`
 }
 
+/** What a log is about: of whom it is, and the one event that it can hold, where there is but one. */
+interface Subject {
+  readonly room: RoomAddress | undefined
+  readonly event: string | undefined
+}
+
 /** Where one connection is in one log. It gets what is next at once, and everything else from the log. */
 export class Reader {
   #isStarted = false
@@ -53,10 +59,10 @@ export class Reader {
   constructor(
     private readonly store: LogStore,
     private readonly log: string,
-    private readonly room: RoomAddress | undefined,
+    private readonly subject: Subject,
     private readonly socket: Socket,
     private readonly names: readonly string[],
-    private position: Position,
+    public position: Position,
     private readonly resumed: boolean,
     private readonly report: (error: unknown) => void,
   ) {
@@ -163,7 +169,7 @@ export class Reader {
   }
 
   #deliver(epoch: string, { sequence, atMs, entry }: LogRecord): Delivered {
-    return new Delivered(this.socket.nsp.name, this.room, { epoch, sequence, atMs }, entry)
+    return new Delivered(this.socket.nsp.name, this.subject.room, { epoch, sequence, atMs }, entry)
   }
 
   #send(delivered: Delivered): void {
@@ -173,7 +179,8 @@ export class Reader {
 
   #tellGap(gap: Pick<GapNotice, 'from' | 'to' | 'reason'>, position: Position): void {
     this.position = position
-    const notice: GapNotice = { ...this.#address, ...gap, ...position }
+    const { event } = this.subject
+    const notice: GapNotice = { ...this.#address, ...(event !== undefined && { event }), ...gap, ...position }
     this.socket.emit('$gap', notice)
   }
 
@@ -185,7 +192,8 @@ export class Reader {
   }
 
   get #address(): { readonly room?: RoomAddress } {
-    return this.room === undefined ? {} : { room: this.room }
+    const { room } = this.subject
+    return room === undefined ? {} : { room }
   }
 }
 

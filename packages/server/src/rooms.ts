@@ -261,6 +261,7 @@ export class Rooms<User extends BaseUser> {
   }
 
   async #leaveFor(cause: unknown, room: Room, connection: Connection<User>): Promise<RealtimeError> {
+    this.feeds.keep(connection, room.name)
     await connection.leave(room)
     return cause instanceof RealtimeError ? cause : new RealtimeError('UNAVAILABLE', 'The room cannot be joined on all nodes now', { cause })
   }

@@ -123,7 +123,7 @@ class Realtime<User extends BaseUser> {
     this.#names = new RoomNames(contract.codec.rooms, this.#limits.roomIdLength)
     this.#connections = new Connections(this.#limits.connectionsPerUser)
     this.#logs = this.#node?.logs ?? new MemoryLogStore(retention)
-    this.#feeds = new Feeds(this.#namespace, this.#connections, this.#logs, hasDurable(contract), retention.pollMs, (error) => this.#report(error, {}))
+    this.#feeds = new Feeds(this.#namespace, this.#connections, this.#logs, durableEvents(contract), retention.pollMs, (error) => this.#report(error, {}))
     const rooms = new Rooms(
       this.#namespace,
       this.#names,
@@ -333,8 +333,8 @@ class Realtime<User extends BaseUser> {
   }
 }
 
-function hasDurable({ codec }: Contract): boolean {
-  return [...codec.serverToClient.entries()].some(([, { delivery }]) => delivery === 'durable')
+function durableEvents({ codec }: Contract): string[] {
+  return [...codec.serverToClient.entries()].flatMap(([event, { delivery }]) => (delivery === 'durable' ? [event] : []))
 }
 
 function checkContract(contract: Contract): void {

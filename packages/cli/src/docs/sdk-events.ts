@@ -69,10 +69,17 @@ export function sessionEvents(session: JsonSchema | undefined, presence: JsonSch
     {
       name: '$gap',
       description: 'Durable events are missing; what comes next is behind that place',
-      payload: object({ ...LOG, from: count('The first that is missing'), to: count('The last, where that is known'), reason: REASONS, ...PLACE }, [
-        'room',
-        'to',
-      ]),
+      payload: object(
+        {
+          ...LOG,
+          event: text('Which event, where the contract has but one that is durable'),
+          from: count('The first that is missing'),
+          to: count('The last, where that is known'),
+          reason: REASONS,
+          ...PLACE,
+        },
+        ['room', 'event', 'to'],
+      ),
     },
     {
       name: '$caughtUp',
