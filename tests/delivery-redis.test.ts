@@ -84,6 +84,26 @@ test('events that Redis has lost are told as a gap, and the numbers that others 
   await ask(redis.port, 'SAVE')
 })
 
+test('of what Redis has lost before a device had any of it, nobody can tell', async () => {
+  const own = await startRedis()
+  onTestFinished(() => own.stop())
+  const server = await startDurable({ cluster: redisCluster({ url: own.url, leaseMs: 1_000 }) })
+  const { client, heard, said } = await connectDevice('ada', server.url)
+  await server.realtime.toUser('ada').emit('told', { n: 1 })
+  await until(() => heard.length === 1)
+  await ask(own.port, 'SAVE')
+  client.close()
+  await server.realtime.toUser('ada').emit('told', { n: 2 })
+  await own.kill()
+  await own.restart()
+  await until(() => server.realtime.ready)
+  expect(await server.realtime.toUser('ada').emit('told', { n: 3 })).toMatchObject({ sequence: 2 }) // as the lost one
+  await client.connect()
+  await until(() => heard.length === 2)
+  expect(heard).toEqual([1, 3])
+  expect(gapsOf(said)).toEqual([])
+})
+
 test('with its append-only file a Redis that is killed loses nothing, and no gap is told', async () => {
   const own = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
   onTestFinished(() => own.stop())

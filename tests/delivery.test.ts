@@ -217,6 +217,17 @@ describe.each([
     expect(await user.emit('told', { n: 4 }, { key: 'k' })).toMatchObject({ epoch: first.epoch, sequence: 4 })
   })
 
+  test('what is larger than may be kept is refused at once, and nothing of it is stored', async () => {
+    const [home] = await start()
+    const bytes = (text: string): number => Buffer.byteLength(JSON.stringify({ n: 1, text }))
+    const fits = 'x'.repeat(64 * 1024 - bytes(''))
+    await home.realtime.toUser('ada').emit('large', { n: 1, text: fits })
+    const emit = (text: string) => () => home.realtime.toUser('ada').emit('large', { n: 1, text })
+    expect(emit(`${fits}x`)).toThrow(expect.objectContaining({ code: 'INVALID_PAYLOAD', event: 'large' }))
+    expect(emit(`${fits.slice(1)}é`)).toThrow(expect.objectContaining({ code: 'INVALID_PAYLOAD' }))
+    expect((await home.realtime.inbox('ada').read()).last).toBe(1)
+  })
+
   test('several users have a receipt each, and who is left out has nothing stored', async () => {
     const [home, away] = await start()
     const [ada, bob, eve] = [await connectDevice('ada', home.url), await connectDevice('bob', away.url), await connectDevice('eve', away.url)]

@@ -1,14 +1,13 @@
 import { createServer } from 'node:http'
-import { fileURLToPath } from 'node:url'
 import { createRealtimeServer } from '@org/realtime-server'
 import type { Browser, BrowserContext, JSHandle, Page } from 'playwright-core'
-import { build, defaultClientConditions } from 'vite'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { shop } from '../commands/contract.js'
 import { INSTALL_MS } from '../programs.js'
 import { launchChromium } from './chromium.js'
 import type { PageOutbox } from './outbox-page.js'
 import { seen } from './page.js'
+import { buildScript } from './script.js'
 
 // A browser, on a machine that may be busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
@@ -17,22 +16,9 @@ let browser: Browser
 let script: string
 
 beforeAll(async () => {
-  ;[browser, script] = await Promise.all([launchChromium(), buildScript()])
+  ;[browser, script] = await Promise.all([launchChromium(), buildScript('outbox-page.ts')])
 }, INSTALL_MS)
 afterAll(() => browser?.close())
-
-async function buildScript(): Promise<string> {
-  const entry = fileURLToPath(new URL('outbox-page.ts', import.meta.url))
-  const built = await build({
-    configFile: false,
-    logLevel: 'error',
-    resolve: { conditions: ['@org/source', ...defaultClientConditions] },
-    build: { write: false, minify: false, lib: { entry, formats: ['es'] } },
-  })
-  const [file] = Array.isArray(built) ? (built[0]?.output ?? []) : []
-  if (file?.type !== 'chunk') throw new Error('vite made no script of outbox-page.ts')
-  return file.code
-}
 
 interface Shop {
   /** What was ordered, by whom. */
