@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { defineContract } from '@org/realtime-contracts'
@@ -103,6 +104,51 @@ test('a connection that is in has listeners as any emitter of Node, over a WebSo
     await until(() => !socket.connected)
   }
 })
+
+test('an event of which half has come when its sender is let in is answered', async () => {
+  const contract = defineContract({
+    name: 'halves',
+    version: '1.0.0',
+    serverToClient: {},
+    clientToServer: { say: { payload: z.object({ text: z.string() }), reply: z.string() } },
+  })
+  let letIn = (): void => {}
+  const asked = new Promise<void>((resolve) => {
+    letIn = resolve
+  })
+  let isAsked = false
+  const authenticate = async () => {
+    isAsked = true
+    await asked
+    return { userId: 'ada' }
+  }
+  const realtime = createRealtimeServer(contract, { authenticate })
+  realtime.on('say', ({ payload }) => payload.text)
+  const { port } = await realtime.listen(0, '127.0.0.1')
+  onTestFinished(() => realtime.close({ drainMs: 0 }))
+  const tcp = connect(port, '127.0.0.1')
+  onTestFinished(() => void tcp.destroy())
+  let received = ''
+  tcp.on('data', (data) => (received += data.toString('latin1')))
+  tcp.write(
+    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  )
+  await until(() => received.includes('"sid"'))
+  const event = toMasked('427["say",{"text":"said in two halves"}]')
+  tcp.write(Buffer.concat([toMasked('40{}'), event.subarray(0, 12)]))
+  await until(() => isAsked)
+  letIn()
+  await until(() => received.includes('authenticated'))
+  tcp.write(event.subarray(12))
+  await until(() => received.includes('437[{"ok":true,"data":"said in two halves"}]'))
+})
+
+/** A short text frame as a client writes it. */
+function toMasked(text: string): Buffer {
+  const mask = Buffer.from([1, 2, 3, 4])
+  const bytes = Buffer.from(text)
+  return Buffer.concat([Buffer.from([0x81, 0x80 | bytes.length]), mask, bytes.map((byte, index) => byte ^ (mask[index % 4] as number))])
+}
 
 test('what is sent to a connection in whatever ways arrives in the order in which it was sent', async () => {
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))

@@ -23,6 +23,7 @@ type Listener = (...args: never[]) => void
 type MessageListener = (this: unknown, data: Buffer, isBinary: boolean) => void
 
 const OPEN = 1
+const PONG_LENGTH = 1 // of Engine.IO
 // What is more waits in Engine.IO's buffer, where it is watched.
 const MAX_UNSENT_BYTES = 64 * 1024
 
@@ -210,7 +211,7 @@ export class Shortcut<Owner> {
   /** Takes what has come, or leaves it to the usual way. */
   receive(data: Buffer, isBinary: boolean): void {
     const [webSocket, usual] = [this.#webSocket, this.#usual]
-    if (webSocket !== undefined) forgetChunk(webSocket)
+    if (webSocket !== undefined && data.length === PONG_LENGTH) process.nextTick(forgetChunk, webSocket) // on an idle connection nothing else comes
     // Between a packet and its attachments nothing else may come, and how many there are only the usual way knows: it stays.
     if (isBinary || holdsAttachments(data)) this.#restore()
     else if (this.#take(data)) return
@@ -264,10 +265,12 @@ function receive<Owner>(inbound: Inbound<Owner>, packet: unknown[], acknowledge:
   inbound.receive(packet, acknowledge, owner)
 }
 
-/** ws keeps the mask of the last frame, and with it all that came in the same chunk. */
+const BETWEEN_FRAMES = 0 // the receiver's state in ws
+
+/** ws keeps the mask of the last frame, and with it all that came in the same chunk; of one that is half here it needs it. */
 export function forgetChunk(webSocket: object): void {
-  const { _receiver: receiver } = webSocket as { _receiver?: { _mask?: unknown } | null } // ws's own
-  if (receiver?._mask instanceof Buffer) receiver._mask = undefined
+  const { _receiver: receiver } = webSocket as { _receiver?: { _state?: unknown; _mask?: unknown } | null } // ws's own
+  if (receiver?._state === BETWEEN_FRAMES && receiver._mask instanceof Buffer) receiver._mask = undefined
 }
 
 const shortcuts = new Slot<Pick<Shortcut<unknown>, 'send' | 'close'>>()

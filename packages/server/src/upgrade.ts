@@ -73,7 +73,7 @@ function toFacts(request: IncomingMessage, socket: object): IncomingMessage {
   const { headers, url = '', method = '', httpVersion } = request
   const facts: Record<string, unknown> = {
     headers: toKept(headers),
-    url: intern(url),
+    url: USUAL_URL.test(url) ? intern(url) : url,
     method,
     httpVersion: intern(httpVersion),
     socket,
@@ -84,15 +84,16 @@ function toFacts(request: IncomingMessage, socket: object): IncomingMessage {
   return facts as unknown as IncomingMessage // as much of it as Socket.IO uses
 }
 
-// The first was for the response, the others are one client's own.
-const ANSWERED = 'sec-websocket-key'
-const PRIVATE: ReadonlySet<string> = new Set(['cookie', 'authorization'])
+const ANSWERED = 'sec-websocket-key' // by the response
+// Others may be one client's own, and are let go with it.
+const SHARED = /^(accept|accept-encoding|accept-language|cache-control|connection|host|origin|pragma|sec-(ch-ua|fetch|websocket)-?.*|upgrade|user-agent)$/
+const USUAL_URL = /^[^?]*\?EIO=4&transport=[a-z]+$/
 
-/** Most headers are the same for many clients. */
+/** Most headers are the same for many clients, and are kept once. */
 function toKept(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   const kept: IncomingHttpHeaders = {}
   for (const [name, value] of Object.entries(headers)) {
-    if (name !== ANSWERED) kept[name] = typeof value === 'string' && !PRIVATE.has(name) ? intern(value) : value
+    if (name !== ANSWERED) kept[name] = typeof value === 'string' && SHARED.test(name) ? intern(value) : value
   }
   return kept
 }
