@@ -78,8 +78,11 @@ function createAttributes(): (event: string, key: string, value: string | undefi
   const known = new Map<string, Attributes>()
   return (event, key, value) => {
     const id = value === undefined ? event : `${event} ${value}`
-    const attributes = known.get(id) ?? { [EVENT]: event, ...(value !== undefined && { [key]: value }) }
-    known.set(id, attributes)
+    let attributes = known.get(id)
+    if (attributes === undefined) {
+      attributes = { [EVENT]: event, ...(value !== undefined && { [key]: value }) }
+      known.set(id, attributes)
+    }
     return attributes
   }
 }

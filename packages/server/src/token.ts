@@ -16,10 +16,10 @@ interface WellFormedToken {
   readonly header: Readonly<Record<string, unknown>>
 }
 
-/** What a token says whose signature holds; its claims as JSON, read anew each time so that nobody changes another's. */
+/** A token whose signature holds, and its header's `typ`. */
 interface VerifiedToken {
+  readonly token: string
   readonly typ: unknown
-  readonly claims: string | undefined
 }
 
 /**
@@ -31,10 +31,9 @@ export function createTokenCheck(key: KeyObject, checks: TokenChecks): (token: s
   const holds = key.type === 'secret' ? isSignedWith : isSignedFor
   const verify = async (text: string | undefined): Promise<VerifiedToken> => {
     const wellFormed = assertWellFormed(text)
-    const { token, header } = wellFormed
     await holds(wellFormed, key, checks.algorithms)
-    const verified = { typ: header['typ'], claims: decodePart(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.'))) }
-    known.add(token, verified)
+    const verified = { token: wellFormed.token, typ: wellFormed.header['typ'] }
+    known.add(verified)
     return verified
   }
   return async (token) => readClaims(known.get(token) ?? (await verify(token)), checks)
@@ -44,24 +43,24 @@ export function createTokenCheck(key: KeyObject, checks: TokenChecks): (token: s
 const MAX_KNOWN = 4_096
 const MAX_KNOWN_LENGTH = 2_048
 
-/** Tokens whose signature holds: those that came last. */
+/** Tokens whose signature holds, with their `typ`: those that came last. */
 class KnownTokens {
-  readonly #tokens = new Map<string, VerifiedToken>()
+  readonly #types = new Map<string, unknown>()
 
   get(token: string | undefined): VerifiedToken | undefined {
-    const verified = token === undefined ? undefined : this.#tokens.get(token)
-    if (token === undefined || verified === undefined) return undefined
-    this.#tokens.delete(token)
-    this.#tokens.set(token, verified) // the newest are last
-    return verified
+    if (token === undefined || !this.#types.has(token)) return undefined
+    const typ = this.#types.get(token)
+    this.#types.delete(token)
+    this.#types.set(token, typ) // the newest are last
+    return { token, typ }
   }
 
-  add(token: string, verified: VerifiedToken): void {
+  add({ token, typ }: VerifiedToken): void {
     if (token.length > MAX_KNOWN_LENGTH) return
-    this.#tokens.set(token, verified)
-    if (this.#tokens.size <= MAX_KNOWN) return
-    const [oldest] = this.#tokens.keys()
-    this.#tokens.delete(oldest as string) // there is one
+    this.#types.set(token, typ)
+    if (this.#types.size <= MAX_KNOWN) return
+    const [oldest] = this.#types.keys()
+    this.#types.delete(oldest as string) // there is one
   }
 }
 
@@ -79,10 +78,10 @@ async function isSignedFor({ token }: WellFormedToken, key: KeyObject, algorithm
 }
 
 /** As jose's `jwtVerify` has it. */
-function readClaims(verified: VerifiedToken, { typ, issuer, audience, clockTolerance }: TokenChecks): JWTPayload {
-  const claims: JWTPayload | undefined = parseObject(verified.claims)
+function readClaims({ token, typ: type }: VerifiedToken, { typ, issuer, audience, clockTolerance }: TokenChecks): JWTPayload {
+  const claims: JWTPayload | undefined = parseObject(decodePart(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.'))))
   if (claims === undefined) throw refusal('claims that are no JSON object')
-  if (typ !== undefined && (typeof verified.typ !== 'string' || toMediaType(verified.typ) !== toMediaType(typ))) throw refusal('another typ')
+  if (typ !== undefined && (typeof type !== 'string' || toMediaType(type) !== toMediaType(typ))) throw refusal('another typ')
   if (issuer !== undefined && !issuer.some((one) => one === claims.iss)) throw refusal('another issuer')
   if (audience !== undefined && ![claims.aud].flat().some((one) => one !== undefined && audience.includes(one))) throw refusal('another audience')
   const nowS = Math.floor(Date.now() / 1000)
