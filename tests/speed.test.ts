@@ -143,6 +143,38 @@ test('an event of which half has come when its sender is let in is answered', as
   await until(() => received.includes('437[{"ok":true,"data":"said in two halves"}]'))
 })
 
+test('a client that comes in twice on one connection is served as whom it was let in last', async () => {
+  const contract = defineContract({
+    name: 'twice',
+    version: '1.0.0',
+    serverToClient: {},
+    clientToServer: { who: { reply: z.string() } },
+  })
+  const realtime = createRealtimeServer(contract, { authenticate: ({ token }) => ({ userId: token ?? 'nobody' }) })
+  const waiting: Array<() => void> = []
+  realtime.io.use((_socket, next) => void waiting.push(next)) // of the application's, which takes its time
+  realtime.on('who', ({ user }) => user.userId)
+  const { port } = await realtime.listen(0, '127.0.0.1')
+  onTestFinished(() => realtime.close({ drainMs: 0 }))
+  const tcp = connect(port, '127.0.0.1')
+  onTestFinished(() => void tcp.destroy())
+  let received = ''
+  tcp.on('data', (data) => (received += data.toString('latin1')))
+  tcp.write(
+    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  )
+  await until(() => received.includes('"sid"'))
+  for (const user of ['ada', 'eve']) {
+    const before = waiting.length
+    tcp.write(toMasked(`40{"token":"${user}"}`))
+    await until(() => waiting.length > before)
+  }
+  for (const next of waiting) next()
+  await until(() => received.includes('"userId":"eve"'))
+  tcp.write(Buffer.concat([toMasked('3'), toMasked('42["nothing"]'), toMasked('421["who"]')]))
+  await until(() => received.includes('431[{"ok":true,"data":"eve"}]'))
+})
+
 /** A short text frame as a client writes it. */
 function toMasked(text: string): Buffer {
   const mask = Buffer.from([1, 2, 3, 4])

@@ -120,7 +120,7 @@ export function createRooms(
       for (let room = mine.shift(); room; room = mine.shift()) {
         const waitMs = rooms.get(keyOf(room.address)) === room && (await enterAgain(room))
         if (!waitMs) continue
-        mine.unshift(room)
+        mine.push(room)
         if (workers > 1) break
         await new Promise((resolve) => setTimeout(resolve, waitMs))
       }

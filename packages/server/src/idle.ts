@@ -9,7 +9,7 @@ import type { Transport } from './transport.js'
 export function keepSmall(socket: Socket): void {
   if (isOff) return
   const { conn, handshake } = socket
-  handshake.time = intern(handshake.time)
+  if (typeof handshake.time === 'string') handshake.time = intern(handshake.time)
   shrinkArray(socket, 'fns')
   shrinkDecoder(socket)
   shrinkListeners(socket)

@@ -16,7 +16,7 @@ import type { Peers } from './peers.js'
 import type { PresenceStore } from './presence.js'
 import { endShortcut, eventPrefix, type Inbound, Shortcut } from './shortcut.js'
 import { Slot } from './slot.js'
-import { BufferWatch, endUnused, type Transport } from './transport.js'
+import { BufferWatch, endUnused, resetBacklog, type Transport } from './transport.js'
 import type { Watching } from './watching.js'
 
 const UNREADABLE: DisconnectNotice = { code: 'INVALID_PAYLOAD', reason: 'What was sent is no packet of Socket.IO, or has too many attachments' }
@@ -126,6 +126,10 @@ export class Reception<User extends BaseUser> {
     endUnused(handshakeTimeoutMs + REFUSAL_MS, socket)
     const connection = connections.get(socket.id)
     if (connection === undefined) return
+    if (this.#onTransport.get(socket.conn) === connection) {
+      this.#onTransport.set(socket.conn, undefined)
+      resetBacklog(socket.conn)
+    }
     connection.gone()
     connections.remove(connection)
     watching.forget(connection)

@@ -171,7 +171,7 @@ export class Shortcut<Owner> {
     if (this.#upgraded !== undefined) this.#conn.off('upgrade', this.#upgraded)
     this.release()
     this.#tcp = undefined
-    this.#restore()
+    this.restore()
   }
 
   /** Nothing waits in Engine.IO's buffer that a frame would overtake, nobody is closing, and nobody else wants to see what goes out. */
@@ -200,6 +200,7 @@ export class Shortcut<Owner> {
   }
 
   #takeMessages(webSocket: WebSocket): void {
+    readers.get(webSocket)?.restore() // of a socket that was on this transport before, or still is
     const [usual, ...others] = webSocket.listeners('message') as MessageListener[] // ws says so
     if (usual === undefined || others.length > 0) return
     webSocket.off('message', usual)
@@ -213,12 +214,13 @@ export class Shortcut<Owner> {
     const [webSocket, usual] = [this.#webSocket, this.#usual]
     if (webSocket !== undefined && data.length === PONG_LENGTH) process.nextTick(forgetChunk, webSocket) // on an idle connection nothing else comes
     // Between a packet and its attachments nothing else may come, and how many there are only the usual way knows: it stays.
-    if (isBinary || holdsAttachments(data)) this.#restore()
+    if (isBinary || holdsAttachments(data)) this.restore()
     else if (this.#take(data)) return
     usual?.call(webSocket, data, isBinary)
   }
 
-  #restore(): void {
+  /** What comes is left to the usual way. */
+  restore(): void {
     const [webSocket, usual] = [this.#webSocket, this.#usual]
     this.#usual = undefined
     if (webSocket === undefined || usual === undefined || readers.get(webSocket) !== this) return
@@ -275,7 +277,7 @@ export function forgetChunk(webSocket: object): void {
 
 const shortcuts = new Slot<Pick<Shortcut<unknown>, 'send' | 'close'>>()
 /** Who takes what comes on a WebSocket. */
-const readers = new Slot<Pick<Shortcut<unknown>, 'receive'>>()
+const readers = new Slot<Pick<Shortcut<unknown>, 'receive' | 'restore'>>()
 
 /** One listener for all WebSockets: most are idle, and what each keeps counts. */
 function takeMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {

@@ -34,7 +34,7 @@ const backlogs = new Slot<Backlog>()
  * One for all transports: most have nothing to wait for, and what each keeps counts.
  */
 export class BufferWatch {
-  readonly #count: (this: Transport, packet: { data?: string | Buffer }) => void
+  readonly #count: (this: Transport, packet: { data?: unknown }) => void
 
   constructor(
     private readonly limits: BufferLimits,
@@ -43,12 +43,13 @@ export class BufferWatch {
     const countPacket = this.#countPacket.bind(this)
     this.#count = function ({ data }) {
       releaseAll()
-      if (data !== undefined) countPacket(this, data.length) // else it is a ping
+      if (data !== undefined) countPacket(this, sizeOf(data)) // else it is a ping
     }
   }
 
   /** Watches from now on, until the transport closes. */
   watch(transport: Transport): void {
+    resetBacklog(transport)
     if (transport.listeners('packetCreate').includes(this.#count)) return
     transport.on('packetCreate', this.#count)
     transport.on('drain', forgetBacklog)
@@ -80,9 +81,19 @@ export class BufferWatch {
 
 function forgetBacklog(this: Transport): void {
   const backlog = backlogs.get(this)
-  if (backlog === undefined || backlog.isTold) return
-  clearTimeout(backlog.patience)
-  backlogs.set(this, undefined)
+  if (backlog?.isTold === false) resetBacklog(this)
+}
+
+/** What came so far is nobody's any more. */
+export function resetBacklog(transport: Transport): void {
+  clearTimeout(backlogs.get(transport)?.patience)
+  backlogs.set(transport, undefined)
+}
+
+/** Of all that Socket.IO hands on. */
+function sizeOf(data: unknown): number {
+  if (typeof data === 'string') return data.length
+  return data instanceof Blob ? data.size : data instanceof ArrayBuffer || ArrayBuffer.isView(data) ? data.byteLength : 0
 }
 
 // A client that has as much before it does not keep up; what it has to hear sooner or later is sent when it does.

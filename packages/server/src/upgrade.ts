@@ -86,7 +86,8 @@ function toFacts(request: IncomingMessage, socket: object): IncomingMessage {
 
 const ANSWERED = 'sec-websocket-key' // by the response
 // Others may be one client's own, and are let go with it.
-const SHARED = /^(accept|accept-encoding|accept-language|cache-control|connection|host|origin|pragma|sec-(ch-ua|fetch|websocket)-?.*|upgrade|user-agent)$/
+const SHARED =
+  /^(accept|accept-encoding|accept-language|cache-control|connection|host|origin|pragma|sec-ch-ua.*|sec-fetch-.*|sec-websocket-(extensions|version)|upgrade|user-agent)$/
 const USUAL_URL = /^[^?]*\?EIO=4&transport=[a-z]+$/
 
 /** Most headers are the same for many clients, and are kept once. */
