@@ -1,6 +1,7 @@
 import type { PayloadOf, ServerEvent } from '@org/realtime-contracts'
 import type { contract } from '@org/realtime-contracts/events'
 import { jwtVerify } from 'jose'
+import type { Server as SocketServer } from 'socket.io'
 
 export type Payload<K extends ServerEvent<typeof contract>> = PayloadOf<(typeof contract)['serverToClient'][K]>
 export type Notification = Payload<'notification:new'>['notification']
@@ -41,7 +42,7 @@ export async function verifyToken(token: unknown, secret: string | undefined): P
 }
 
 /** Whose sockets are connected, as the old ones kept it: by process. */
-export class UserSockets {
+class UserSockets {
   readonly #sockets = new Map<string, Set<string>>()
 
   add(userId: string, socketId: string): void {
@@ -56,5 +57,39 @@ export class UserSockets {
 
   has(userId: string): boolean {
     return this.#sockets.has(userId)
+  }
+}
+
+/** What the old ones sent, with Nest around them and without: one map of sockets, one room a user, payloads as they come. */
+export abstract class OldService implements WebSocketService {
+  abstract readonly server: SocketServer
+  protected readonly userSockets = new UserSockets()
+
+  emitNotificationToUser(userId: string, notification: Notification): void {
+    this.server.to(`user:${userId}`).emit('notification:new', { notification, timestamp: new Date().toISOString() })
+  }
+
+  emitNotificationToUsers(userIds: readonly string[], notification: Notification): void {
+    for (const userId of userIds) this.emitNotificationToUser(userId, notification)
+  }
+
+  broadcastLeaderboardUpdate(leaderboard: Payload<'leaderboard:updated'>['leaderboard']): void {
+    this.server.emit('leaderboard:updated', { leaderboard })
+  }
+
+  emitAchievementUnlocked(userId: string, achievement: Payload<'achievement:unlocked'>): void {
+    this.server.to(`user:${userId}`).emit('achievement:unlocked', achievement)
+  }
+
+  emitXpGained(userId: string, gain: Payload<'xp:gained'>): void {
+    this.server.to(`user:${userId}`).emit('xp:gained', gain)
+  }
+
+  emitRankUpdated(userId: string, change: Payload<'rank:updated'>): void {
+    this.server.to(`user:${userId}`).emit('rank:updated', change)
+  }
+
+  isUserConnected(userId: string): boolean {
+    return this.userSockets.has(userId)
   }
 }

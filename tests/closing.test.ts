@@ -1,9 +1,10 @@
-import { connect, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { createRealtimeServer } from '@org/realtime-server'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { contract } from './contract.js'
 import { collect, createTestClient, heard, rejection, signToken, startServer, TRANSPORTS, testJwt, until } from './harness.js'
+import { dialWebSocket } from './websocket.js'
 
 describe.each(TRANSPORTS)('close over %s', (transport) => {
   test('lets a reply in flight out, tells clients to come back, and frees the port', async () => {
@@ -133,12 +134,8 @@ test('a server is not made of a manifest, nor a client of nothing', () => {
 test('a peer that never answers does not hold up closing', async () => {
   const server = await startServer()
   const { port } = new URL(server.url)
-  const peer = connect(Number(port), '127.0.0.1')
-  peer.on('error', () => {})
-  peer.write(
-    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-  )
-  await new Promise((resolve) => peer.once('data', resolve))
+  const { received } = dialWebSocket(Number(port))
+  await until(() => received() !== '')
   const startMs = Date.now()
   await server.realtime.close({ drainMs: 0 })
   expect(Date.now() - startMs).toBeLessThan(10_000) // the WebSocket library alone would wait 30 s

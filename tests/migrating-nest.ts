@@ -17,16 +17,13 @@ import { optionsFromEnv } from '@org/realtime-server'
 import type { Socket, Server as SocketServer } from 'socket.io'
 import { type Context, Realtime, RealtimeHandler, RealtimeModule, toRealtimeOptions } from '../examples/nestjs/src/realtime.js'
 import { WebSocketService as NewService } from '../examples/nestjs/src/websocket.service.js'
-import { type Backend, type Environment, markRead, type Notification, type Payload, UserSockets, verifyToken, type WebSocketService } from './backend.js'
-
-type Gateway = WebSocketService & { readonly server: SocketServer }
+import { type Backend, type Environment, markRead, OldService, verifyToken, type WebSocketService } from './backend.js'
 
 /** The options of a gateway are in its decorator: so it is a class of its own for each environment. */
-function createGateway(env: Environment): Type<Gateway> {
+function createGateway(env: Environment): Type<OldService> {
   @WebSocketGateway({ path: env['WS_PATH'], cors: { origin: env['CORS_ORIGIN']?.split(',') }, transports: ['websocket', 'polling'] })
-  class OldGateway implements Gateway, OnGatewayConnection, OnGatewayDisconnect {
+  class OldGateway extends OldService implements OnGatewayConnection, OnGatewayDisconnect {
     @WebSocketServer() readonly server!: SocketServer
-    readonly #userSockets = new UserSockets()
 
     async handleConnection(client: Socket): Promise<void> {
       const user = await verifyToken(client.handshake.auth['token'], env['JWT_SECRET'])
@@ -36,13 +33,13 @@ function createGateway(env: Environment): Type<Gateway> {
         return
       }
       client.data.user = user
-      this.#userSockets.add(user.userId, client.id)
+      this.userSockets.add(user.userId, client.id)
       await client.join(`user:${user.userId}`)
       client.emit('authenticated', { success: true, ...user })
     }
 
     handleDisconnect(client: Socket): void {
-      if (client.data.user !== undefined) this.#userSockets.remove(client.data.user.userId, client.id)
+      if (client.data.user !== undefined) this.userSockets.remove(client.data.user.userId, client.id)
     }
 
     @SubscribeMessage('notification:mark_read')
@@ -54,34 +51,6 @@ function createGateway(env: Environment): Type<Gateway> {
       }
       this.server.to(`user:${client.data.user.userId}`).emit('notification:read', { notificationId, success: true })
       return { success: true }
-    }
-
-    emitNotificationToUser(userId: string, notification: Notification): void {
-      this.server.to(`user:${userId}`).emit('notification:new', { notification, timestamp: new Date().toISOString() })
-    }
-
-    emitNotificationToUsers(userIds: readonly string[], notification: Notification): void {
-      for (const userId of userIds) this.emitNotificationToUser(userId, notification)
-    }
-
-    broadcastLeaderboardUpdate(leaderboard: Payload<'leaderboard:updated'>['leaderboard']): void {
-      this.server.emit('leaderboard:updated', { leaderboard })
-    }
-
-    emitAchievementUnlocked(userId: string, achievement: Payload<'achievement:unlocked'>): void {
-      this.server.to(`user:${userId}`).emit('achievement:unlocked', achievement)
-    }
-
-    emitXpGained(userId: string, gain: Payload<'xp:gained'>): void {
-      this.server.to(`user:${userId}`).emit('xp:gained', gain)
-    }
-
-    emitRankUpdated(userId: string, change: Payload<'rank:updated'>): void {
-      this.server.to(`user:${userId}`).emit('rank:updated', change)
-    }
-
-    isUserConnected(userId: string): boolean {
-      return this.#userSockets.has(userId)
     }
   }
   return OldGateway

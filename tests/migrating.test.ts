@@ -5,7 +5,7 @@ import { createRealtimeServer, jwt, optionsFromEnv } from '@org/realtime-server'
 import { type Socket as ServerSocket, Server as SocketServer } from 'socket.io'
 import { io, type Socket } from 'socket.io-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type Backend, type Environment, markRead, type Notification, type Payload, UserSockets, verifyToken, type WebSocketService } from './backend.js'
+import { type Backend, type Environment, markRead, type Notification, OldService, verifyToken, type WebSocketService } from './backend.js'
 import { heard, SECRET, signToken, TRANSPORTS, until } from './harness.js'
 import { startGateway, startModule } from './migrating-nest.js'
 
@@ -13,14 +13,14 @@ const ORIGIN = 'https://app.example.com'
 const ENVIRONMENT = { WS_PORT: '0', WS_PATH: '/realtime/', CORS_ORIGIN: `${ORIGIN},https://admin.example.com`, JWT_SECRET: SECRET }
 
 /** The old server, as it was without Nest around it: one map of sockets, one room a user, payloads as they come. */
-class OldServer implements WebSocketService {
+class OldServer extends OldService {
   readonly http: HttpServer = createServer()
-  readonly io: SocketServer
-  readonly #userSockets = new UserSockets()
+  readonly server: SocketServer
 
   constructor(private readonly env: Environment) {
-    this.io = new SocketServer(this.http, { path: env['WS_PATH'] ?? '/socket.io/', cors: { origin: (env['CORS_ORIGIN'] ?? '').split(',') } })
-    this.io.on('connection', (socket) => void this.#connect(socket))
+    super()
+    this.server = new SocketServer(this.http, { path: env['WS_PATH'] ?? '/socket.io/', cors: { origin: (env['CORS_ORIGIN'] ?? '').split(',') } })
+    this.server.on('connection', (socket) => void this.#connect(socket))
   }
 
   async #connect(socket: ServerSocket): Promise<void> {
@@ -30,8 +30,8 @@ class OldServer implements WebSocketService {
       socket.disconnect(true)
       return
     }
-    this.#userSockets.add(user.userId, socket.id)
-    socket.on('disconnect', () => this.#userSockets.remove(user.userId, socket.id))
+    this.userSockets.add(user.userId, socket.id)
+    socket.on('disconnect', () => this.userSockets.remove(user.userId, socket.id))
     socket.on('notification:mark_read', (payload, acknowledge) => this.#markRead(socket, user.userId, payload, acknowledge))
     await socket.join(`user:${user.userId}`)
     socket.emit('authenticated', { success: true, ...user })
@@ -42,36 +42,8 @@ class OldServer implements WebSocketService {
       socket.emit('error', { message: 'Notification not found' })
       return
     }
-    this.io.to(`user:${userId}`).emit('notification:read', { notificationId: payload.notificationId, success: true })
+    this.server.to(`user:${userId}`).emit('notification:read', { notificationId: payload.notificationId, success: true })
     acknowledge?.({ success: true })
-  }
-
-  emitNotificationToUser(userId: string, notification: Notification): void {
-    this.io.to(`user:${userId}`).emit('notification:new', { notification, timestamp: new Date().toISOString() })
-  }
-
-  emitNotificationToUsers(userIds: readonly string[], notification: Notification): void {
-    for (const userId of userIds) this.emitNotificationToUser(userId, notification)
-  }
-
-  broadcastLeaderboardUpdate(leaderboard: Payload<'leaderboard:updated'>['leaderboard']): void {
-    this.io.emit('leaderboard:updated', { leaderboard })
-  }
-
-  emitAchievementUnlocked(userId: string, achievement: Payload<'achievement:unlocked'>): void {
-    this.io.to(`user:${userId}`).emit('achievement:unlocked', achievement)
-  }
-
-  emitXpGained(userId: string, gain: Payload<'xp:gained'>): void {
-    this.io.to(`user:${userId}`).emit('xp:gained', gain)
-  }
-
-  emitRankUpdated(userId: string, change: Payload<'rank:updated'>): void {
-    this.io.to(`user:${userId}`).emit('rank:updated', change)
-  }
-
-  isUserConnected(userId: string): boolean {
-    return this.#userSockets.has(userId)
   }
 }
 
@@ -82,8 +54,8 @@ async function startBefore(env: Environment): Promise<Backend> {
   return {
     service,
     url: `http://127.0.0.1:${port}`,
-    rooms: () => [...service.io.sockets.adapter.rooms.keys()],
-    close: async () => void (await service.io.close()),
+    rooms: () => [...service.server.sockets.adapter.rooms.keys()],
+    close: async () => void (await service.server.close()),
   }
 }
 

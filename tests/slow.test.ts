@@ -1,7 +1,8 @@
-import { connect, type Socket as NetSocket } from 'node:net'
+import type { Socket as NetSocket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { heard, signToken, startServer, type TestServer, until } from './harness.js'
+import { dialWebSocket } from './websocket.js'
 
 /** A client that gets in and then reads nothing any more. */
 async function slowClient(server: TestServer): Promise<WebSocket & { _socket: NetSocket }> {
@@ -77,14 +78,9 @@ test('a polling handshake that is never finished is ended', async () => {
 test('a handshake that is never finished is ended, while others are served', async () => {
   const server = await startServer({ handshakeTimeoutMs: 1 })
   const { port } = new URL(server.url)
-  const peer = connect(Number(port), '127.0.0.1')
-  peer.on('error', () => {})
-  peer.resume()
-  peer.write(
-    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-  )
+  const { tcp } = dialWebSocket(Number(port))
   const startMs = Date.now()
-  await new Promise((resolve) => peer.once('close', resolve)) // it answers no close frame, and reads
+  await new Promise((resolve) => tcp.once('close', resolve)) // it answers no close frame, and reads
   expect(Date.now() - startMs).toBeLessThan(15_000) // the WebSocket library alone would wait 30 s more
 })
 

@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events'
 import { IncomingMessage } from 'node:http'
-import { connect } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { defineContract } from '@org/realtime-contracts'
@@ -10,6 +9,7 @@ import { io } from 'socket.io-client'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod'
 import { collect, heard, signToken, startServer, until } from './harness.js'
+import { dialWebSocket, toFrame } from './websocket.js'
 
 // The suite runs both ways: with the short ways of the server, and with them switched off, where all goes through Socket.IO.
 const hasShortcuts = process.env['REALTIME_NO_SHORTCUTS'] === undefined
@@ -126,21 +126,15 @@ test('an event of which half has come when its sender is let in is answered', as
   realtime.on('say', ({ payload }) => payload.text)
   const { port } = await realtime.listen(0, '127.0.0.1')
   onTestFinished(() => realtime.close({ drainMs: 0 }))
-  const tcp = connect(port, '127.0.0.1')
-  onTestFinished(() => void tcp.destroy())
-  let received = ''
-  tcp.on('data', (data) => (received += data.toString('latin1')))
-  tcp.write(
-    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-  )
-  await until(() => received.includes('"sid"'))
-  const event = toMasked('427["say",{"text":"said in two halves"}]')
-  tcp.write(Buffer.concat([toMasked('40{}'), event.subarray(0, 12)]))
+  const { tcp, received } = dialWebSocket(port)
+  await until(() => received().includes('"sid"'))
+  const event = toFrame('427["say",{"text":"said in two halves"}]')
+  tcp.write(Buffer.concat([toFrame('40{}'), event.subarray(0, 12)]))
   await until(() => isAsked)
   letIn()
-  await until(() => received.includes('authenticated'))
+  await until(() => received().includes('authenticated'))
   tcp.write(event.subarray(12))
-  await until(() => received.includes('437[{"ok":true,"data":"said in two halves"}]'))
+  await until(() => received().includes('437[{"ok":true,"data":"said in two halves"}]'))
 })
 
 test('a client that comes in twice on one connection is served as whom it was let in last', async () => {
@@ -156,31 +150,18 @@ test('a client that comes in twice on one connection is served as whom it was le
   realtime.on('who', ({ user }) => user.userId)
   const { port } = await realtime.listen(0, '127.0.0.1')
   onTestFinished(() => realtime.close({ drainMs: 0 }))
-  const tcp = connect(port, '127.0.0.1')
-  onTestFinished(() => void tcp.destroy())
-  let received = ''
-  tcp.on('data', (data) => (received += data.toString('latin1')))
-  tcp.write(
-    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-  )
-  await until(() => received.includes('"sid"'))
+  const { tcp, received } = dialWebSocket(port)
+  await until(() => received().includes('"sid"'))
   for (const user of ['ada', 'eve']) {
     const before = waiting.length
-    tcp.write(toMasked(`40{"token":"${user}"}`))
+    tcp.write(toFrame(`40{"token":"${user}"}`))
     await until(() => waiting.length > before)
   }
   for (const next of waiting) next()
-  await until(() => received.includes('"userId":"eve"'))
-  tcp.write(Buffer.concat([toMasked('3'), toMasked('42["nothing"]'), toMasked('421["who"]')]))
-  await until(() => received.includes('431[{"ok":true,"data":"eve"}]'))
+  await until(() => received().includes('"userId":"eve"'))
+  tcp.write(Buffer.concat([toFrame('3'), toFrame('42["nothing"]'), toFrame('421["who"]')]))
+  await until(() => received().includes('431[{"ok":true,"data":"eve"}]'))
 })
-
-/** A short text frame as a client writes it. */
-function toMasked(text: string): Buffer {
-  const mask = Buffer.from([1, 2, 3, 4])
-  const bytes = Buffer.from(text)
-  return Buffer.concat([Buffer.from([0x81, 0x80 | bytes.length]), mask, bytes.map((byte, index) => byte ^ (mask[index % 4] as number))])
-}
 
 test('what is sent to a connection in whatever ways arrives in the order in which it was sent', async () => {
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import { createRealtimeServer } from '@org/realtime-server'
 import type { Browser, BrowserContext, JSHandle, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
@@ -7,7 +6,7 @@ import { INSTALL_MS } from '../programs.js'
 import { launchChromium } from './chromium.js'
 import type { PageOutbox } from './outbox-page.js'
 import { seen } from './page.js'
-import { buildScript } from './script.js'
+import { buildScript, createPageServer } from './script.js'
 
 // A browser, on a machine that may be busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
@@ -30,11 +29,7 @@ interface Shop {
 /** A shop with pages of its own. */
 async function startShop(): Promise<Shop> {
   const ordered: string[] = []
-  const server = createServer((request, response) => {
-    const isScript = request.url === '/page.js'
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html')
-    response.end(isScript ? script : '<!doctype html><script type="module" src="/page.js"></script>')
-  })
+  const server = createPageServer(script)
   const realtime = createRealtimeServer(shop, { authenticate: ({ token }) => ({ userId: token ?? 'nobody' }), presence: { graceMs: 0 } })
   realtime.on('order', ({ payload, user }) => ({ number: ordered.push(`${user.userId} ${payload.item}`), at: new Date() }))
   realtime.attach(server)

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import { createRealtimeServer } from '@org/realtime-server'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
@@ -7,7 +6,7 @@ import { launchChromium } from './chromium.js'
 import { seen } from './page.js'
 import { kept } from './positions-contract.js'
 import type { PositionsPage } from './positions-page.js'
-import { buildScript } from './script.js'
+import { buildScript, createPageServer } from './script.js'
 
 // A browser, on a machine that may be busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
@@ -21,11 +20,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close())
 
 async function start() {
-  const server = createServer((request, response) => {
-    const isScript = request.url === '/page.js'
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html')
-    response.end(isScript ? script : '<!doctype html><script type="module" src="/page.js"></script>')
-  })
+  const server = createPageServer(script)
   const realtime = createRealtimeServer(kept, { authenticate: ({ token }) => ({ userId: token ?? 'nobody' }), presence: { graceMs: 0 } })
   realtime.attach(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

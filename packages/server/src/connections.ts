@@ -43,10 +43,10 @@ export class Connections<User extends BaseUser> {
 
   /** A connection is on its way in. @throws RealtimeError `RATE_LIMITED` where its user has too many. */
   expect(connection: Connection<User>): void {
-    const { userId, userRoom: room } = connection
+    const room = connection.userRoom
     const connections = this.#byUserRoom.get(room) ?? []
     // A device that is online replaces its connection, once at a time.
-    const [known, ...others] = this.of(userId, connection.device.id)
+    const [known, ...others] = this.#ofSameDevice(connection)
     const replaces = known !== undefined && others.length === 0 && this.#isIn(known)
     if (connections.length >= this.maxPerUser && !replaces) {
       throw rateLimited('connectionsPerUser', `A user may have at most ${this.maxPerUser} connections`)
@@ -56,7 +56,7 @@ export class Connections<User extends BaseUser> {
 
   /** @returns the connection of the same device of the same user that this one replaces. */
   add(connection: Connection<User>): Connection<User> | undefined {
-    const replaced = this.of(connection.userId, connection.device.id).findLast((each) => this.#isIn(each))
+    const replaced = this.#ofSameDevice(connection).findLast((each) => this.#isIn(each))
     this.#bySocket.set(connection.socket.id, connection)
     return replaced
   }
@@ -77,6 +77,11 @@ export class Connections<User extends BaseUser> {
 
   close(): void {
     clearInterval(this.#sweep)
+  }
+
+  /** Also those on their way in. */
+  #ofSameDevice({ userRoom, device }: Connection<User>): Connection<User>[] {
+    return (this.#byUserRoom.get(userRoom) ?? []).filter((each) => each.device.id === device.id)
   }
 
   #isIn(connection: Connection<User>): boolean {

@@ -122,10 +122,9 @@ export class Observation {
   open([event, , meta]: readonly unknown[], isRequest: boolean, { user, device }: Sender<BaseUser>): ObservedCall {
     const trace = isObject(meta) && typeof meta['trace'] === 'string' ? meta['trace'] : undefined
     const name = this.knows(event) ? (event as string) : '$unknown'
-    const call: ObservedEvent = { event: name, isRequest, userId: user.userId, deviceId: device.id }
-    const traced = trace === undefined ? call : { ...call, trace }
-    if (this.observer.eventIn !== undefined) this.#tell('eventIn', traced)
-    return new ObservedCall(this, traced)
+    const call = { event: name, isRequest, userId: user.userId, deviceId: device.id, ...(trace !== undefined && { trace }) }
+    this.#tell('eventIn', call)
+    return new ObservedCall(this, call)
   }
 
   replied(call: ObservedEvent, reply: Reply, durationMs: number): void {
@@ -135,10 +134,6 @@ export class Observation {
       this.report(error, { event: call.event, userId: call.userId })
     }
     if (!reply.ok) this.#limited(reply.error.code, reply.error.data, call)
-  }
-
-  get isAround(): boolean {
-    return this.observer.handle !== undefined
   }
 
   /** Never throws, as `work` does not. */
@@ -194,11 +189,6 @@ export class ObservedCall {
     private readonly observation: Observation,
     private readonly call: ObservedEvent,
   ) {}
-
-  /** Whether its handler has to run within something; else nothing need be made for that. */
-  get isAround(): boolean {
-    return this.observation.isAround
-  }
 
   around<T>(work: () => T): T {
     return this.observation.around(this.call, work)

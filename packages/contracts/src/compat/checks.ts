@@ -1,7 +1,7 @@
 import type * as z from 'zod'
+import { nameRegExp } from '../checks.js'
 import { canonicalJson } from '../fingerprint.js'
 import { exceptionsOf } from '../open.js'
-import { nameRegExp } from '../schema.js'
 import { isUsualPattern } from './formats.js'
 import type { LengthChecks, NumberChecks, TextChecks, TextFormat } from './model.js'
 

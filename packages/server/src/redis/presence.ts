@@ -91,6 +91,8 @@ export class RedisPresenceStore implements PresenceStore {
   remove({ id }: PresentConnection): void {
     const held = this.#held.get(id)
     if (held === undefined) return
+    const { userId, device } = held.connection
+    held.connection = { id, userId, device } // not all that a connection has, until Redis can be told
     held.gone = true
     this.#settleLater(held)
   }
