@@ -10,8 +10,16 @@ import { filesWith, scopeOf } from './scope.js'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 // Longer than the placeholder and late in the alphabet: lines break elsewhere, and imports are sorted anew.
 const SCOPE = '@zebra-works'
-// The key of a symbol, and all parts over real sockets, with the client of the SDK and with a stock one.
-const CORE = ['--project', 'node', 'packages/contracts/src/open.test.ts', 'tests/events.test.ts', 'tests/stock.test.ts']
+// One of each kind: the command and its contract, the key of a symbol, and all parts over real sockets, with the client of the SDK and with a stock one.
+const CORE = [
+  '--project',
+  'node',
+  'packages/cli/src',
+  'packages/contracts/src/open.test.ts',
+  'tests/events.test.ts',
+  'tests/stock.test.ts',
+  'tests/testing.test.ts',
+]
 const isAll = process.argv.includes('--all')
 const OFFLINE = { npm_config_offline: 'true', CI: 'true' }
 

@@ -43,7 +43,7 @@ export class BufferWatch {
     const countPacket = this.#countPacket.bind(this)
     this.#count = function ({ data }) {
       releaseAll()
-      if (data !== undefined) countPacket(this, sizeOf(data)) // else it is a ping
+      countPacket(this, sizeOf(data))
     }
   }
 
