@@ -32,13 +32,11 @@ export function createAnswers(border: EventBorder, { tell, broken }: Listeners, 
   }
 
   return {
-    /** @param args the payload, and last a function where the server waits for an answer. */
-    receive(event: string, args: unknown[]): void {
-      const respond = typeof args.at(-1) === 'function' ? (args.pop() as (reply: Reply) => void) : undefined
+    receive(event: string, [wire, meta]: readonly unknown[], respond: ((reply: Reply) => void) | undefined): void {
       try {
-        const payload = border.decodePayload(event, args[0])
-        if (args[1])
-          take(args[1] as DeliveryMeta, () => tell(event, payload)) // only the server of the SDK sends it
+        const payload = border.decodePayload(event, wire)
+        if (meta)
+          take(meta as DeliveryMeta, () => tell(event, payload)) // only the server of the SDK sends it
         else void tell(event, payload)
         if (respond) {
           answer(event, payload)

@@ -62,7 +62,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
       presence.connected()
       tell('authenticated', session)
     },
-    onEvent(event, args) {
+    onEvent(event, args, respond) {
       const payload = args[0]
       if (event === 'error') {
         const error = fromWireError(payload, 'INTERNAL', (payload as ErrorNotice | undefined)?.event)
@@ -78,7 +78,7 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
         }
       } else if (event === '$gap' || event === '$caughtUp') positions.hold(payload as DeliveryMeta, () => tell(event, payload))
       else if (event[0] === '$') tell(event, payload)
-      else answers.receive(event, args)
+      else answers.receive(event, args, respond)
     },
     since: () => positions.since(),
     onError: (error) => tell('error', error),
@@ -196,11 +196,9 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     emit(event: string, payload?: unknown) {
       const args = encode(event, payload)
       const sent = options.tracing?.start(event, args, false)
-      if (status() === 'connected') connection.socket.emit(event, ...(sent?.args ?? args))
-      // What Socket.IO could not send now it keeps for later, behind the caller's back.
-      const isLost = status() !== 'connected' || connection.socket.sendBuffer.pop()
-      sent?.end(isLost ? 'NOT_CONNECTED' : undefined)
-      if (isLost) tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))
+      const isSent = connection.send([event, ...(sent?.args ?? args)])
+      sent?.end(isSent ? undefined : 'NOT_CONNECTED')
+      if (!isSent) tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))
     },
 
     async tryRequest(event: string, payload?: unknown, options?: RequestOptions): Promise<Result> {

@@ -1,6 +1,6 @@
 import { checkTimeout, type DisconnectNotice, fromWireError, PROTOCOL_VERSION, RealtimeError, type SessionFacts } from '@org/realtime-contracts/wire'
-import { io, type Socket } from 'socket.io-client'
 import type { PositionStore } from './positions.js'
+import { type Acknowledge, openSocket, type Socket, toPlace } from './socket.js'
 import type { ClientTracing } from './tracing.js'
 
 /** `idle` before the first `connect()`; `refused` when the server said no for good; `closed` after `close()`. */
@@ -34,7 +34,8 @@ export interface ConnectionOptions {
 export interface ConnectionEvents {
   /** Takes in what the server says of this client. @throws RealtimeError where it does not match the contract. */
   onAuthenticated(session: SessionFacts): void
-  onEvent(event: string, args: unknown[]): void
+  /** @param respond is there where the server waits for an answer. */
+  onEvent(event: string, args: readonly unknown[], respond: ((reply: unknown) => void) | undefined): void
   onStatus(): void
   /** Where this device is in the durable events. */
   since(): Promise<object>
@@ -49,12 +50,13 @@ const RENEW_AHEAD_MS = 30_000
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 export interface Connection {
-  readonly socket: Socket
   readonly deviceId: string
   readonly tracing: ClientTracing | undefined
   status(): Status
   /** Why it is not connected, where it failed to be. */
   error(): RealtimeError | undefined
+  /** @returns a function that forgets who waits for the reply; `undefined` where it is not connected, and nothing was sent. */
+  send(packet: readonly [event: string, ...args: unknown[]], acknowledge?: Acknowledge): (() => void) | undefined
   /** Starts dialling unless it goes on already. */
   open(): void
   close(): void
@@ -79,10 +81,10 @@ export function createConnection(
   }
   checkTimeout(reconnectDelayMs, 'reconnectDelayMs')
   checkTimeout(maxReconnectDelayMs, 'maxReconnectDelayMs')
-  // Socket.IO gives up on a refusal; dialling again is done here, for every reason alike.
-  const socket: Socket = io(url, { ...(engine as object), autoConnect: false, forceNew: true, reconnection: false })
+  const place = toPlace(url)
   /** Each says whether a caller has been told. */
   const waiting = new Set<(error?: RealtimeError) => unknown>()
+  let socket: Socket | undefined // of the attempt, or the connection
   let status: Status = 'idle'
   let end: RealtimeError | undefined // why it is closed or refused
   let last: RealtimeError | undefined // why the last attempt failed
@@ -94,39 +96,26 @@ export function createConnection(
   let expired = false // the last attempt failed for an old token, which is tried once more
   let notice: Partial<DisconnectNotice> = {} // what the server said before it closed
 
-  // A refusal carries a wire error; without one the server could not be reached.
-  socket.on('connect_error', (cause: Error & { data?: unknown }) =>
-    failed(cause.data ? fromWireError(cause.data, 'UNAVAILABLE') : new RealtimeError('UNAVAILABLE', `${url}: ${cause.message}`, { cause })),
-  )
-  socket.on('disconnect', (reason) => {
-    if (reason === 'io client disconnect') return // ours
-    const code = reason === 'io server disconnect' ? 'DISCONNECTED' : 'UNAVAILABLE'
-    failed(fromWireError({ code, ...notice, message: notice.reason ?? reason, data: notice }, code))
-  })
-  socket.onAny((event: string, ...args: unknown[]) => {
-    const mine = dial
-    const acknowledge = args.at(-1)
-    // To the next connection, an answer to this one would be the answer to something else.
-    if (typeof acknowledge === 'function') args[args.length - 1] = (reply: unknown) => mine === dial && acknowledge(reply)
+  function receive(event: string, args: readonly unknown[], respond: ((...reply: unknown[]) => void) | undefined): void {
     if (event === '$disconnect') {
       notice = Object(args[0])
       // The server waits for that: what was sent before it is still answered, and nothing is sent after it.
-      if (typeof acknowledge === 'function') {
+      if (respond) {
         if (status === 'connected') setStatus('reconnecting')
-        acknowledge()
+        respond()
       }
     }
     try {
       if (event === 'authenticated')
         authenticated(args[0] as SessionFacts) // who takes it in decodes it
-      else onEvent(event, args)
+      else onEvent(event, args, respond)
     } catch (cause) {
       // Not what the server of the SDK would send.
       const error = cause instanceof RealtimeError ? cause : new RealtimeError('INVALID_PAYLOAD', undefined, { cause, event })
       if (event === 'authenticated') failed(error)
       else onError(error)
     }
-  })
+  }
 
   function authenticated(session: SessionFacts): void {
     status = 'connected' // what is told now may send at once
@@ -166,7 +155,7 @@ export function createConnection(
 
   async function attempt(): Promise<void> {
     const mine = ++dial
-    wait(ATTEMPT_MS, () => {
+    schedule(ATTEMPT_MS, () => {
       pendingToken = undefined // it may never come
       failed(new RealtimeError('UNAVAILABLE'))
     })
@@ -174,11 +163,15 @@ export function createConnection(
       const [fresh, positions] = await Promise.all([token(), since()])
       if (mine !== dial) return
       notice = {}
-      socket.auth = {
+      const auth = {
         ...(fresh && { token: fresh }),
         realtime: { protocol: PROTOCOL_VERSION, contract: { name, version, fingerprint }, device: deviceId, features: ['meta'], since: positions },
       }
-      socket.connect()
+      socket = openSocket(place, engine as object, auth, {
+        onEvent: ([event, ...args], respond) => receive(event, args, respond),
+        onEnd: (error) => failed(notice.code ? fromWireError({ ...notice, message: notice.reason, data: notice }, error.code) : error),
+        onError,
+      })
     } catch (error) {
       if (mine === dial) failed(error as RealtimeError) // token() throws nothing else
     }
@@ -196,11 +189,11 @@ export function createConnection(
     abandon()
     const askedMs = Number((error.data as Partial<DisconnectNotice> | undefined)?.retryAfterMs) || 0
     const backoffMs = Math.min(reconnectDelayMs * 2 ** attempts++, maxReconnectDelayMs) * (0.5 + Math.random())
-    wait(expired ? 0 : askedMs + backoffMs, attempt) // where only the token was old there is no reason to wait
+    schedule(expired ? 0 : askedMs + backoffMs, attempt) // where only the token was old there is no reason to wait
     setStatus(status === 'connecting' ? status : 'reconnecting') // last, since who is told may close
   }
 
-  function wait(ms: number, then: () => void): void {
+  function schedule(ms: number, then: () => void): void {
     clearTimeout(timer)
     timer = setTimeout(then, Math.min(ms, MAX_TIMER_MS))
   }
@@ -222,20 +215,44 @@ export function createConnection(
     dial++
     clearTimeout(timer)
     clearTimeout(renewal)
-    socket.disconnect()
+    socket?.close()
+    socket = undefined
   }
 
   /** A page that wakes, or is online again, does not wait for the timer. */
   function wake(): void {
-    if (status !== 'connected' && !socket.active && !globalThis.document?.hidden) void attempt()
+    if (status !== 'connected' && !socket && !globalThis.document?.hidden) void attempt()
+  }
+
+  /** A wait that ends where the connection does; for the connection itself, where nothing is started. */
+  function wait(
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    late: (() => RealtimeError) | undefined,
+    start?: (resolve: (value: unknown) => void, reject: (error: unknown) => void) => void,
+  ): Promise<unknown> {
+    let settle: (error?: RealtimeError) => unknown
+    return bounded(timeoutMs, signal, late, (resolve, reject) => {
+      settle = (error) => {
+        if (error) reject(error)
+        else if (!start) resolve(undefined)
+        return error || !start
+      }
+      if (end || (!start && status === 'connected')) settle(end)
+      else {
+        waiting.add(settle)
+        start?.(resolve, reject)
+      }
+    }).finally(() => waiting.delete(settle))
   }
 
   return {
-    socket,
     deviceId,
     tracing,
     status: () => status,
     error: () => end ?? last,
+
+    send: (packet, acknowledge) => (status === 'connected' ? socket?.send(packet, acknowledge) : undefined),
 
     open() {
       if (end || status === 'idle') {
@@ -251,47 +268,17 @@ export function createConnection(
 
     close: () => stop('closed', new RealtimeError('CLOSED')),
 
-    ready(timeoutMs, signal, late, event) {
-      let settle: (error?: RealtimeError) => unknown
-      const tooLate = (): RealtimeError => new RealtimeError(late, last?.message, { cause: last, event })
-      return bounded(timeoutMs, signal, tooLate, (resolve, reject) => {
-        settle = (error) => {
-          if (error) reject(error)
-          else resolve(undefined)
-          return true
-        }
-        if (end || status === 'connected') settle(end)
-        else waiting.add(settle)
-      }).finally(() => waiting.delete(settle))
-    },
+    ready: (timeoutMs, signal, late, event) => wait(timeoutMs, signal, () => new RealtimeError(late, last?.message, { cause: last, event })),
 
-    token(timeoutMs, signal) {
-      const settle = (error?: RealtimeError): unknown => error && stopped(error)
-      let stopped: (error: RealtimeError) => void
-      return bounded(
+    token: (timeoutMs, signal) =>
+      wait(
         timeoutMs,
         signal,
         () => new RealtimeError('UNAVAILABLE', 'getToken takes too long'),
-        (resolve, reject) => {
-          stopped = reject
-          waiting.add(settle)
-          token().then(resolve, reject)
-        },
-      ).finally(() => waiting.delete(settle))
-    },
+        (resolve, reject) => token().then(resolve, reject),
+      ),
 
-    pause(ms, signal) {
-      let ended: (error?: RealtimeError) => unknown
-      let pausing: Timer
-      return bounded(undefined, signal, undefined, (resolve, reject) => {
-        ended = (error) => error && reject(error)
-        waiting.add(ended)
-        pausing = setTimeout(resolve, ms)
-      }).finally(() => {
-        waiting.delete(ended)
-        clearTimeout(pausing)
-      })
-    },
+    pause: (ms, signal) => wait(ms, signal, undefined, () => {}),
 
     renewBefore(expiresInMs, renew) {
       clearTimeout(renewal)
@@ -303,7 +290,7 @@ export function createConnection(
 
 /** A promise that ends with a signal, as `ABORTED`, or after a time, as `late` says; work that has been started goes on unheard. */
 export async function bounded(
-  timeoutMs: number | undefined,
+  timeoutMs: number,
   signal: AbortSignal | undefined,
   late: (() => RealtimeError) | undefined,
   start: (resolve: (value: unknown) => void, reject: (error: unknown) => void) => void,
@@ -314,7 +301,7 @@ export async function bounded(
     return await new Promise((resolve, reject) => {
       off = onAbort(signal, () => reject(new RealtimeError('ABORTED')))
       if (signal?.aborted) return
-      if (timeoutMs !== undefined) timer = setTimeout(() => reject(late?.()), timeoutMs)
+      timer = setTimeout(() => (late ? reject(late()) : resolve(undefined)), timeoutMs)
       start(resolve, reject)
     })
   } finally {

@@ -49,8 +49,8 @@ export function createPositions(store: PositionStore | undefined, connection: ()
   }
 
   function acknowledge(): void {
-    if (!receipts.length || connection().status() !== 'connected') return // the next connection sends them
-    connection().socket.emit(CONTROL.ack, { receipts: receipts.slice(0, ACK_AT_ONCE) })
+    // Where they cannot be sent, the next connection does it.
+    if (!receipts.length || !connection().send([CONTROL.ack, { receipts: receipts.slice(0, ACK_AT_ONCE) }])) return
     receipts = receipts.slice(ACK_AT_ONCE)
     acknowledge()
   }

@@ -15,7 +15,7 @@ export const DEFAULT_TIMEOUT_MS = 10_000
 
 /** Sends an event and resolves with what is answered. @throws RealtimeError a local one. */
 export async function exchange(
-  { status, ready, socket, tracing }: Connection,
+  { status, ready, send, tracing }: Connection,
   event: string,
   args: readonly unknown[],
   { timeoutMs = DEFAULT_TIMEOUT_MS, signal, failFast }: RequestOptions = {},
@@ -23,23 +23,26 @@ export async function exchange(
   const untilMs = Date.now() + checkTimeout(timeoutMs)
   // Nothing is waited for where it can be sent now, so that it keeps its place among what is emitted.
   if (status() !== 'connected') await ready(failFast ? 0 : timeoutMs, signal, 'NOT_CONNECTED', event)
-  return bounded(undefined, signal, undefined, (resolve, reject) => {
-    const sent = event[0] === '$' ? undefined : tracing?.start(event, args, true)
-    const fail = (code: string): void => {
-      sent?.end(code)
-      reject(new RealtimeError(code, undefined, { event }))
-    }
-    socket.timeout(Math.max(untilMs - Date.now(), 1)).emit(event, ...(sent?.args ?? args), (failure: Error | null, answer: unknown) => {
-      // Socket.IO tells of a timeout and of a lost connection alike; the status tells them apart.
-      if (failure) fail(status() === 'closed' ? 'CLOSED' : status() === 'connected' ? 'REPLY_TIMEOUT' : 'REPLY_LOST')
-      else {
-        sent?.end((answer as Partial<Extract<Reply, { ok: false }>> | undefined)?.error?.code)
-        resolve(answer)
-      }
+  const failure = (code: string): RealtimeError => new RealtimeError(code, undefined, { event })
+  const late = (): RealtimeError => failure('REPLY_TIMEOUT')
+  const sent = event[0] === '$' ? undefined : tracing?.start(event, args, true)
+  let forget: (() => void) | undefined
+  try {
+    const answer = await bounded(Math.max(untilMs - Date.now(), 1), signal, late, (resolve, reject) => {
+      forget = send([event, ...(sent?.args ?? args)], (reply, isLost) => {
+        if (isLost) reject(failure(status() === 'closed' ? 'CLOSED' : 'REPLY_LOST'))
+        else resolve(reply)
+      })
+      if (!forget) reject(failure('NOT_CONNECTED'))
     })
-    // What Socket.IO could not send now it keeps for later, behind the caller's back.
-    if (socket.sendBuffer.pop()) fail('NOT_CONNECTED')
-  })
+    sent?.end((answer as Partial<Extract<Reply, { ok: false }>> | undefined)?.error?.code)
+    return answer
+  } catch (error) {
+    sent?.end((error as Partial<RealtimeError>).code)
+    throw error
+  } finally {
+    forget?.()
+  }
 }
 
 /** Sends an event of the SDK's own. @throws RealtimeError a local one, or what is answered. */
