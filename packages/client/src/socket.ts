@@ -114,7 +114,6 @@ export function openSocket(
   })
   engine.on('error', (cause) => unavailable(cause instanceof Error ? cause.message : cause, cause))
   engine.on('close', (reason) => unavailable(reason))
-
   return {
     send(packet, acknowledge) {
       if (engine.readyState !== 'open' || engine._hasPingExpired()) return undefined
