@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { defineContract } from '@org/realtime-contracts'
+import { createRealtimeServer } from '@org/realtime-server'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { signToken, startServer, TRANSPORTS, until } from './harness.js'
+import * as z from 'zod'
+import { signToken, startServer, TRANSPORTS, testJwt, until } from './harness.js'
 import { findProgram, INSTALL_MS, type Program } from './programs.js'
 
 let python: Program
@@ -10,9 +13,10 @@ beforeAll(async () => {
   python = await findProgram('python3')
 }, INSTALL_MS)
 
-/** Runs the client; `told` has what it has printed so far. */
-function startPython(url: string, transport: string, tokens: readonly string[]) {
-  const child = spawn(python.path, [fileURLToPath(new URL('./python/client.py', import.meta.url)), url, transport], { env: python.env })
+/** Runs a client; `told` has what it has printed so far. What it is told is lines of its input. */
+function startPython(url: string, transport: string, lines: readonly string[], program = 'client.py') {
+  const file = fileURLToPath(new URL(`./python/${program}`, import.meta.url))
+  const child = spawn(python.path, [file, url, transport], { env: { ...python.env, PYTHONDONTWRITEBYTECODE: '1' } })
   onTestFinished(() => void child.kill('SIGKILL'))
   let output = ''
   let errors = ''
@@ -22,7 +26,7 @@ function startPython(url: string, transport: string, tokens: readonly string[]) 
   child.stderr.on('data', (chunk) => {
     errors += String(chunk)
   })
-  child.stdin.end(tokens.join('\n'))
+  for (const line of lines) child.stdin.write(`${line}\n`)
   const exit = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const told = (): Array<[what: string, value: unknown]> =>
     output
@@ -35,7 +39,30 @@ function startPython(url: string, transport: string, tokens: readonly string[]) 
       if (child.exitCode !== null && toldOf(what).length === 0) throw new Error(`the client ended without ${what}:\n${output}${errors}`)
       return toldOf(what).length > 0
     })
-  return { toldOf, reached, exit, errors: () => errors }
+  return { toldOf, reached, exit, errors: () => errors, say: (line: string) => child.stdin.write(`${line}\n`) }
+}
+
+/** A server with durable events, of which it keeps two, and a command. */
+async function startShop() {
+  const contract = defineContract({
+    name: 'shop',
+    version: '1.0.0',
+    serverToClient: {
+      'order:shipped': { payload: z.object({ number: z.int() }), delivery: 'durable' },
+      'group:renamed': { payload: z.object({ name: z.string() }), delivery: 'durable' },
+    },
+    clientToServer: { 'order:place': { payload: z.object({ item: z.string() }), reply: z.object({ number: z.int() }), idempotent: true } },
+    rooms: { group: z.string() },
+  })
+  const realtime = createRealtimeServer(contract, { authenticate: testJwt(), rooms: { group: { authorize: () => true } }, durable: { maxMessages: 2 } })
+  let orders = 0
+  realtime.on('order:place', () => {
+    orders += 1
+    return { number: orders }
+  })
+  const { port } = await realtime.listen(0, '127.0.0.1')
+  onTestFinished(() => realtime.close({ drainMs: 0 }))
+  return { realtime, url: `http://127.0.0.1:${port}` }
 }
 
 describe.each(TRANSPORTS)('a Python client that was written from docs/protocol.md, over %s', (transport) => {
@@ -70,5 +97,36 @@ describe.each(TRANSPORTS)('a Python client that was written from docs/protocol.m
     expect(client.toldOf('left')).toEqual([null])
     expect(client.toldOf('renewed')).toEqual([{ ...session, role: 'admin' }])
     expect(client.toldOf('disconnect')).toEqual([{ code: 'DISCONNECTED', reason: 'logged-out' }])
+  })
+
+  test('gets durable events, those that it has missed, too, and has a command done once', { timeout: 60_000 }, async () => {
+    const { realtime, url } = await startShop()
+    const room = { kind: 'group', id: 'a b/ü' } as const
+    const ship = (number: number, options?: { confirm: true }) => realtime.toUser('ada').emit('order:shipped', { number }, options)
+    const rename = (name: string) => realtime.toRoom(room.kind, room.id).emit('group:renamed', { name })
+    const client = startPython(url, transport, [await signToken('ada')], 'durable.py')
+    await client.reached('ready')
+    await rename('one')
+    const receipt = await ship(1, { confirm: true })
+    expect(await realtime.inbox('ada').confirmed(receipt, { timeoutMs: 20_000 })).toBe(true)
+    await client.reached('away')
+    for (const number of [2, 3, 4]) await ship(number)
+    await rename('two')
+    client.say('come back')
+
+    expect(await client.exit, client.errors()).toBe(0)
+    expect(client.toldOf('placed')).toEqual([{ number: 1 }, { number: 1 }])
+    expect(client.toldOf('refused')).toEqual(['CONFLICT'])
+    expect(client.toldOf('order:shipped')).toEqual([{ number: 1 }, { number: 3 }, { number: 4 }])
+    expect(client.toldOf('gap')).toEqual([[null, 2, 2, 'trimmed']])
+    expect(client.toldOf('group:renamed')).toEqual([{ name: 'one' }, { name: 'two' }])
+    expect(client.toldOf('caught up')).toEqual(
+      expect.arrayContaining([
+        [null, false],
+        [room, false],
+        [null, true],
+        [room, true],
+      ]),
+    )
   })
 })

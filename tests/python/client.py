@@ -24,7 +24,7 @@ class RealtimeClient:
 
     def __init__(self, device):
         self.socket = socketio.Client(reconnection=False)
-        self.device = device
+        self.handshake = {"protocol": 1, "device": device}
         self.session = None
         self.refusal = None
         self._decided = threading.Event()
@@ -32,13 +32,14 @@ class RealtimeClient:
         self.socket.on("connect_error", self._refused)
 
     def connect(self, url, transport, token):
-        auth = {"token": token, "realtime": {"protocol": 1, "device": self.device}}
+        auth = {"token": token, "realtime": self.handshake}
         try:
             self.socket.connect(url, auth=auth, transports=[transport], wait=False)
             self._decided.wait(TIMEOUT_S)  # the first event, or a refusal
         except socketio.exceptions.ConnectionError as error:
             self.refusal = {"code": "UNAVAILABLE", "message": str(error)}
         if self.session is None:
+            self.close()  # a refusal leaves the transport open
             raise RealtimeError(self.refusal or {"code": "UNAVAILABLE", "message": "The server does not answer"})
         return self.session
 
@@ -75,12 +76,12 @@ class RealtimeClient:
 
 
 def tell(what, value=None):
-    print(json.dumps([what, value]), flush=True)
+    print(json.dumps([what, value]) + "\n", end="", flush=True)  # in one piece: listeners run in another thread
 
 
 def main():
     url, transport = sys.argv[1:]
-    token, fresh_token = sys.stdin.read().split("\n")[:2]
+    token, fresh_token = sys.stdin.readline().strip(), sys.stdin.readline().strip()
 
     stranger = RealtimeClient("stranger")
     try:
@@ -122,4 +123,5 @@ def main():
     client.close()
 
 
-main()
+if __name__ == "__main__":
+    main()
