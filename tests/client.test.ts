@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { RealtimeError } from '@org/realtime-client'
 import { toManifest } from '@org/realtime-contracts'
 import { contract as orgContract } from '@org/realtime-contracts/events'
@@ -567,4 +569,64 @@ describe('a client that cannot connect', () => {
   test('without options says which', () => {
     expect(() => createTestClient(contract, { url: 'http://localhost', reconnectDelayMs: 0 })).toThrow(/reconnectDelayMs/)
   })
+})
+
+test.each([undefined, ''])('a path of %j is the default one', async (path) => {
+  const server = await startServer()
+  // As an application without exactOptionalPropertyTypes writes it, from a variable that is not set.
+  const client = await server.client('ada', { path } as object)
+  expect(client.status).toBe('connected')
+})
+
+test('options that the Engine.IO client cannot take are told as an error of the SDK', async () => {
+  const server = await startServer()
+  const client = createTestClient(contract, { url: server.url, ...({ transports: [() => {}] } as object) })
+  expect(await rejection(client.connect())).toMatchObject({ code: 'INTERNAL', cause: expect.any(TypeError) })
+  expect(client.status).toBe('refused')
+})
+
+test('a refusal is told to error also while a renewal waits for its token', async () => {
+  const server = await startServer()
+  let asked = 0
+  const getToken = (): Promise<string> => (asked++ === 0 ? signToken('ada', { expiresInS: 3 }) : new Promise(() => {}))
+  const client = await server.client('ada', { getToken })
+  const errors = collect<RealtimeError>((add) => client.on('error', add))
+  await until(() => asked === 2)
+  await server.realtime.disconnectUser('ada', { reason: 'logged-out' })
+  await until(() => client.status === 'refused')
+  expect(errors).toMatchObject([{ code: 'DISCONNECTED', message: 'logged-out' }])
+})
+
+test('an upgrade that breaks off ends the connection, which is dialled again', async () => {
+  const server = await startServer()
+  server.realtime.on('echo', ({ payload }) => payload)
+  let broken = 0
+  // Lets the WebSocket go once, when it has answered the probe: polling has stopped then.
+  const proxy = createServer((near) => {
+    const far = connect(Number(new URL(server.url).port), '127.0.0.1')
+    let isWebSocket = false
+    near.on('data', (data) => {
+      isWebSocket ||= String(data).includes('transport=websocket')
+      far.write(data)
+    })
+    far.on('data', (data) => {
+      near.write(data)
+      if (isWebSocket && String(data).includes('3probe') && broken++ === 0) setImmediate(() => near.destroy())
+    })
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.on('error', () => {})
+      one.on('close', () => other.destroy())
+    }
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => void proxy.close())
+  await once(proxy, 'listening')
+  const { port } = proxy.address() as AddressInfo // it listens on a port
+  const client = await server.client('ada', { url: `http://127.0.0.1:${port}` })
+  const statuses = collect<string>((add) => client.subscribe(() => add(client.status)))
+  await until(() => statuses.includes('connected'))
+  expect(statuses).toEqual(['reconnecting', 'connected'])
+  expect(await client.request('echo', { text: 'x' })).toEqual({ text: 'x' })
 })

@@ -3,12 +3,13 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { BasicTracerProvider, InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { openTelemetry as clientTelemetry } from '@org/realtime-client/opentelemetry'
+import { toManifest } from '@org/realtime-contracts'
 import { createRealtimeEmitter } from '@org/realtime-server'
 import { openTelemetry } from '@org/realtime-server/opentelemetry'
 import { redisCluster } from '@org/realtime-server/redis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { contract } from './contract.js'
-import { heard, refusalOf, signToken, startServer, until } from './harness.js'
+import { createTestClient, heard, refusalOf, signToken, startServer, until } from './harness.js'
 import { startRedis } from './redis.js'
 
 beforeAll(() => {
@@ -65,6 +66,25 @@ describe('a trace', () => {
     await client.tryRequest('take', { id: '7' })
     expect(named('handle take')[0]?.attributes['error.type']).toBe('LOCKED')
     expect(named('request take')[0]?.attributes['error.type']).toBe('LOCKED')
+  })
+
+  test('ends once, as failed, where nothing was sent or nobody waits for the answer', async () => {
+    const { tracerProvider, named } = tracing()
+    const server = await startServer()
+    server.realtime.on('echo', () => new Promise(() => {}))
+    const options = { url: server.url, getToken: () => signToken('ada'), tracing: clientTelemetry({ tracerProvider }) }
+    const client = createTestClient(toManifest(contract), options) // which leaves validating to the server
+    await client.connect()
+    const noJson = { text: 1n } as unknown as { text: string }
+    expect(() => client.emit('say', noJson)).toThrow(TypeError)
+    await expect(client.request('echo', noJson)).rejects.toThrow(TypeError)
+    await expect(client.request('echo', { text: 'x' }, { timeoutMs: 50 })).rejects.toMatchObject({ code: 'REPLY_TIMEOUT' })
+    await expect(client.request('echo', { text: 'x' }, { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ code: 'ABORTED' })
+    client.close()
+    client.emit('say', { text: 'x' })
+    const codes = (name: string): unknown[] => named(name).map(({ attributes }) => attributes['error.type'])
+    expect(codes('request echo')).toEqual(['INTERNAL', 'REPLY_TIMEOUT', 'ABORTED'])
+    expect(codes('emit say')).toEqual(['INTERNAL', 'NOT_CONNECTED'])
   })
 
   test('goes with an event that is not answered, and one without a payload', async () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { RealtimeError } from '@org/realtime-contracts'
 import { expect, onTestFinished, test } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -17,22 +17,30 @@ interface HandServer {
   readonly connections: readonly WebSocket[]
   /** What has come of each, as packets of Socket.IO. */
   readonly received: string[]
-  /** Sends a packet on the newest connection. */
-  send(packet: string | Buffer): void
+  /** Sends packets on the newest connection, in one piece. */
+  send(...packets: Array<string | Buffer>): void
 }
 
-async function serveByHand(namespace = ''): Promise<HandServer> {
+/** @param greeting the packets that answer CONNECT. */
+async function serveByHand(namespace = '', greeting = [`0${namespace}{"sid":"y"}`, `2${namespace}${SESSION}`]): Promise<HandServer> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   const connections: WebSocket[] = []
   const received: string[] = []
-  server.on('connection', (connection) => {
+  let tcp: Socket
+  const send = (...packets: Array<string | Buffer>): void => {
+    tcp.cork()
+    for (const packet of packets) connections.at(-1)?.send(typeof packet === 'string' ? `4${packet}` : packet)
+    tcp.uncork()
+  }
+  server.on('connection', (connection, { socket }) => {
     connection.send(`0${OPEN}`)
     connection.on('message', (raw) => {
       const packet = String(raw).slice(1)
       received.push(packet)
       if (!packet.startsWith('0')) return
       connections.push(connection)
-      for (const answer of ['0', '2']) connection.send(`4${answer}${namespace}${answer === '0' ? '{"sid":"y"}' : SESSION}`)
+      tcp = socket
+      send(...greeting)
     })
   })
   onTestFinished(() => {
@@ -41,12 +49,7 @@ async function serveByHand(namespace = ''): Promise<HandServer> {
   })
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo // it listens on a port
-  return {
-    url: `http://127.0.0.1:${port}`,
-    connections,
-    received,
-    send: (packet) => connections.at(-1)?.send(typeof packet === 'string' ? `4${packet}` : packet),
-  }
+  return { url: `http://127.0.0.1:${port}`, connections, received, send }
 }
 
 async function connect(server: HandServer, path = '') {
@@ -57,19 +60,22 @@ async function connect(server: HandServer, path = '') {
   return { client, errors, notes }
 }
 
-test.each(['9', '2', '2{', '2{}', '2"note"', '3', '30{}', '4null', 'x'])('%j from a server is no packet: the client dials again', async (packet) => {
-  const server = await serveByHand()
-  const { client, notes } = await connect(server)
-  server.send(packet)
-  server.send('2["note",{"text":"behind it"}]')
-  await until(() => server.connections.length === 2)
-  await until(() => client.status === 'connected')
-  server.send('2["note",{"text":"on the next connection"}]')
-  await until(() => notes.length > 0)
-  expect(notes).toEqual([{ text: 'on the next connection' }])
-})
+test.each(['9', '2', '2{', '2{}', '2"note"', '3', '30{}', '4null', 'x', '7[]', '0', '0null', '0{}'])(
+  '%j from a server is no packet: the client dials again',
+  async (packet) => {
+    const server = await serveByHand()
+    const { client, notes } = await connect(server)
+    server.send(packet)
+    server.send('2["note",{"text":"behind it"}]')
+    await until(() => server.connections.length === 2)
+    await until(() => client.status === 'connected')
+    server.send('2["note",{"text":"on the next connection"}]')
+    await until(() => notes.length > 0)
+    expect(notes).toEqual([{ text: 'on the next connection' }])
+  },
+)
 
-test('a binary event is told as an error of its name, and the connection stays', async () => {
+test('a binary event is told as an error of its name, answered where the server waits, and the connection stays', async () => {
   const server = await serveByHand()
   const { errors, notes } = await connect(server)
   server.send('51-["note",{"_placeholder":true,"num":0}]')
@@ -78,6 +84,8 @@ test('a binary event is told as an error of its name, and the connection stays',
   await until(() => notes.length > 0)
   expect(errors).toMatchObject([{ code: 'INVALID_PAYLOAD', event: 'note' }])
   expect(server.connections).toHaveLength(1)
+  server.send('51-7["confirm",{"_placeholder":true,"num":0}]')
+  await until(() => server.received.some((packet) => /^37\[\{"ok":false,"error":\{"code":"INVALID_PAYLOAD"/.test(packet)))
 })
 
 test('a binary reply is INVALID_REPLY', async () => {
@@ -134,6 +142,34 @@ test('close says goodbye before it goes', async () => {
   client.close()
   await gone
   expect(server.received.at(-1)).toBe('1')
+})
+
+test('a server that ends the connection in one breath with letting the client in is heard', async () => {
+  const goodbye = ['2["$disconnect",{"code":"REVOKED","reason":"bye"}]', '1']
+  const server = await serveByHand('', ['0{"sid":"y"}', `2${SESSION}`, ...goodbye])
+  const { client, errors } = await connect(server)
+  await until(() => client.status === 'refused')
+  expect(errors).toMatchObject([{ code: 'REVOKED', message: 'bye' }])
+})
+
+test('why a server goes is told also without a code', async () => {
+  const server = await serveByHand()
+  const { client, errors } = await connect(server)
+  server.send('2["$disconnect",{"reason":"it moves"}]', '1')
+  await until(() => client.status === 'refused')
+  expect(errors).toMatchObject([{ code: 'DISCONNECTED', message: 'it moves' }])
+})
+
+test('what comes before CONNECT is heard after it', async () => {
+  const server = await serveByHand('', [`2${SESSION}`, '2["note",{"text":"early"}]'])
+  const client = createTestClient(contract, { url: server.url, transports: ['websocket'] })
+  const heard = collect((add) => client.on('note', add))
+  const connecting = client.connect()
+  await until(() => server.connections.length === 1)
+  server.send('2["note",{"text":"still early"}]', '0{"sid":"y"}')
+  await connecting
+  await until(() => heard.length === 2)
+  expect(heard).toEqual([{ text: 'early' }, { text: 'still early' }])
 })
 
 test('a refusal without a code is UNAVAILABLE, says what the server said, and is tried again', async () => {

@@ -23,11 +23,11 @@ async function buildPage(file: string): Promise<Page> {
   return { bytes: gzipSync(script.code, { level: 9 }).length, modules: script.moduleIds }
 }
 
-test("a page with the SDK's client loads at most 2 kB more than one with Socket.IO's own, and no schema library", async () => {
+test("a page with the SDK's client loads at most 2.2 kB more than one with Socket.IO's own, and no schema library", async () => {
   vi.stubEnv('NODE_ENV', 'production') // Vite goes by it
   onTestFinished(() => void vi.unstubAllEnvs())
   const [sdk, stock] = await Promise.all([buildPage('size/sdk.ts'), buildPage('size/stock.ts')])
-  expect(sdk.bytes - stock.bytes).toBeLessThanOrEqual(2_000) // the goal of the first version was 4 kB, its aim 3
+  expect(sdk.bytes - stock.bytes).toBeLessThanOrEqual(2_200) // the goal was 4 kB, the aim 3
   expect(sdk.modules.filter((id) => id.includes('/zod/'))).toEqual([])
   expect(sdk.modules.filter((id) => id.includes('/packages/client/src/')).length).toBeGreaterThan(5) // it is what it says
 })

@@ -196,9 +196,13 @@ function createClient(source: Contract | Manifest, options: RealtimeClientOption
     emit(event: string, payload?: unknown) {
       const args = encode(event, payload)
       const sent = options.tracing?.start(event, args, false)
-      const isSent = connection.send([event, ...(sent?.args ?? args)])
-      sent?.end(isSent ? undefined : 'NOT_CONNECTED')
-      if (!isSent) tell('error', new RealtimeError('NOT_CONNECTED', undefined, { event }))
+      let failure: string | undefined = 'INTERNAL' // such as a payload that is no JSON
+      try {
+        failure = connection.send([event, ...(sent?.args ?? args)]) ? undefined : 'NOT_CONNECTED'
+      } finally {
+        sent?.end(failure)
+      }
+      if (failure) tell('error', new RealtimeError(failure, undefined, { event }))
     },
 
     async tryRequest(event: string, payload?: unknown, options?: RequestOptions): Promise<Result> {

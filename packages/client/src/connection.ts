@@ -169,11 +169,13 @@ export function createConnection(
       }
       socket = openSocket(place, engine as object, auth, {
         onEvent: ([event, ...args], respond) => receive(event, args, respond),
-        onEnd: (error) => failed(notice.code ? fromWireError({ ...notice, message: notice.reason, data: notice }, error.code) : error),
+        onEnd: (error) =>
+          failed(notice.code || notice.reason ? fromWireError({ code: error.code, ...notice, message: notice.reason, data: notice }, error.code) : error),
         onError,
       })
-    } catch (error) {
-      if (mine === dial) failed(error as RealtimeError) // token() throws nothing else
+    } catch (cause) {
+      // Beside token(), the Engine.IO client throws, for options that it cannot take.
+      if (mine === dial) failed(cause instanceof RealtimeError ? cause : new RealtimeError('INTERNAL', (cause as Error).message, { cause }))
     }
   }
 
@@ -234,9 +236,11 @@ export function createConnection(
     let settle: (error?: RealtimeError) => unknown
     return bounded(timeoutMs, signal, late, (resolve, reject) => {
       settle = (error) => {
+        if (!error && start) return false
+        waiting.delete(settle)
         if (error) reject(error)
-        else if (!start) resolve(undefined)
-        return error || !start
+        else resolve(undefined)
+        return !start // only who waits for the connection itself has been told what became of it
       }
       if (end || (!start && status === 'connected')) settle(end)
       else {

@@ -38,7 +38,7 @@ export async function exchange(
     sent?.end((answer as Partial<Extract<Reply, { ok: false }>> | undefined)?.error?.code)
     return answer
   } catch (error) {
-    sent?.end((error as Partial<RealtimeError>).code)
+    sent?.end(error instanceof RealtimeError ? error.code : 'INTERNAL') // such as a payload that is no JSON
     throw error
   } finally {
     forget?.()
