@@ -1,4 +1,4 @@
-import { context, SpanKind, trace } from '@opentelemetry/api'
+import { context, DiagLogLevel, diag, SpanKind, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { BasicTracerProvider, InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
@@ -204,10 +204,32 @@ test('servers of one process that have the same provider are counted together, a
   vi.resetModules()
   const { openTelemetry: copy } = await import('@org/realtime-server/opentelemetry')
   expect(copy).not.toBe(openTelemetry)
-  const servers = await Promise.all([openTelemetry, openTelemetry, copy].map((make) => startServer({ observe: make({ meterProvider, tracerProvider: false }) })))
+  const servers = await Promise.all(
+    [openTelemetry, openTelemetry, copy].map((make) => startServer({ observe: make({ meterProvider, tracerProvider: false }) })),
+  )
   for (let round = 0; round < 2; round++) {
     for (const { realtime } of servers) realtime.toUser('ada').emit('note', { text: 'x' })
     await reader.forceFlush()
   }
   expect(emitsOf(exporter)).toEqual([3, 6])
+})
+
+test('a view that throws harms nobody, and is told to the diagnostics of OpenTelemetry', async () => {
+  const told: unknown[] = []
+  const error = (...args: unknown[]): void => void told.push(args.at(-1))
+  const ignore = (): void => {}
+  diag.setLogger({ error, warn: ignore, info: ignore, debug: ignore, verbose: ignore }, { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true })
+  onTestFinished(() => diag.disable())
+  const broken = {
+    process: () => {
+      throw new Error('broken')
+    },
+  }
+  const meterProvider = new MeterProvider({ views: [{ instrumentName: 'realtime.event.duration', attributesProcessors: [broken] }], readers: [] })
+  const server = await startServer({ observe: openTelemetry({ meterProvider, tracerProvider: false }) })
+  server.realtime.on('echo', ({ payload }) => payload)
+  const client = await server.client('ada')
+  expect(await client.request('echo', { text: 'x' })).toEqual({ text: 'x' })
+  await until(() => told.length > 0)
+  expect(String(told[0])).toBe('Error: broken')
 })
