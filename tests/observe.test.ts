@@ -86,6 +86,53 @@ describe('an observer', () => {
     ])
   })
 
+  test('is told how long each event took, also of one that is told while another is at work', async () => {
+    const took: Record<string, number> = {}
+    const server = await startServer({
+      observe: {
+        reply: ({ event }, { durationMs }) => {
+          took[event] = durationMs
+        },
+      },
+    })
+    let finish = (): void => {}
+    server.realtime.on('echo', async ({ payload }) => {
+      await new Promise<void>((resolve) => {
+        finish = resolve
+      })
+      return payload
+    })
+    server.realtime.on('knock', () => {})
+    const client = await server.client('ada')
+    const sinceMs = performance.now()
+    const echo = client.request('echo', { text: 'x' })
+    await client.request('knock', { text: 'x' })
+    const knockMs = performance.now() - sinceMs
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    finish()
+    await echo
+    const echoMs = performance.now() - sinceMs
+    expect(took['knock']).toBeGreaterThan(0)
+    expect(took['knock']).toBeLessThan(knockMs)
+    expect(took['echo']).toBeGreaterThanOrEqual(49)
+    expect(took['echo']).toBeLessThan(echoMs)
+  })
+
+  test('that has one callback is told of that', async () => {
+    const hits: unknown[] = []
+    const server = await startServer({
+      observe: {
+        limitHit: (hit) => {
+          hits.push(hit)
+        },
+      },
+    })
+    server.realtime.on('knock', () => {})
+    const client = await server.client('ada')
+    for (let time = 0; time < 4; time++) await client.tryRequest('knock', { text: 'x' })
+    expect(hits).toEqual([{ limit: 'perSecond', event: 'knock', userId: 'ada' }])
+  })
+
   test('hears no name that a client has made up', async () => {
     const { observe, of } = observer()
     const server = await startServer({ observe })

@@ -1,4 +1,4 @@
-import { context, SpanKind, trace } from '@opentelemetry/api'
+import { context, DiagLogLevel, diag, SpanKind, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { BasicTracerProvider, InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
@@ -7,7 +7,7 @@ import { toManifest } from '@org/realtime-contracts'
 import { createRealtimeEmitter } from '@org/realtime-server'
 import { openTelemetry } from '@org/realtime-server/opentelemetry'
 import { redisCluster } from '@org/realtime-server/redis'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { contract } from './contract.js'
 import { createTestClient, heard, refusalOf, signToken, startServer, until } from './harness.js'
 import { startRedis } from './redis.js'
@@ -192,4 +192,64 @@ test('metrics count connections, events, emits, refusals and limits', async () =
     'realtime.emit.recipients realtime.event=note realtime.origin=local': 2,
     'realtime.limit.hits realtime.limit=perSecond realtime.event=knock': 1,
   })
+})
+
+/** How often `note` was sent, in each collection so far. */
+function emitsOf(exporter: InMemoryMetricExporter): Array<number | undefined> {
+  return exporter.getMetrics().map(({ scopeMetrics }) => {
+    const metric = scopeMetrics.flatMap(({ metrics }) => metrics).find(({ descriptor }) => descriptor.name === 'realtime.emits')
+    return metric?.dataPoints.find(({ attributes }) => attributes['realtime.event'] === 'note')?.value as number | undefined
+  })
+}
+
+test('every reader gets what was sent: since the start, or since it last asked', async () => {
+  const [total, delta] = [AggregationTemporality.CUMULATIVE, AggregationTemporality.DELTA].map((temporality) => new InMemoryMetricExporter(temporality))
+  const readers = [total, delta].map((exporter) => new PeriodicExportingMetricReader({ exporter: exporter as InMemoryMetricExporter })) // there are two
+  const meterProvider = new MeterProvider({ readers })
+  onTestFinished(() => meterProvider.shutdown())
+  const { realtime } = await startServer({ observe: openTelemetry({ meterProvider, tracerProvider: false }) })
+  for (const times of [2, 3]) {
+    for (let time = 0; time < times; time++) realtime.toUser('ada').emit('note', { text: 'x' })
+    for (const reader of readers) await reader.forceFlush()
+  }
+  expect(emitsOf(total as InMemoryMetricExporter)).toEqual([2, 5])
+  expect(emitsOf(delta as InMemoryMetricExporter)).toEqual([2, 3])
+})
+
+test('servers of one process that have the same provider are counted together, also by another copy of the package', async () => {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+  const reader = new PeriodicExportingMetricReader({ exporter })
+  const meterProvider = new MeterProvider({ readers: [reader] })
+  onTestFinished(() => meterProvider.shutdown())
+  vi.resetModules()
+  const { openTelemetry: copy } = await import('@org/realtime-server/opentelemetry')
+  expect(copy).not.toBe(openTelemetry)
+  const servers = await Promise.all(
+    [openTelemetry, openTelemetry, copy].map((make) => startServer({ observe: make({ meterProvider, tracerProvider: false }) })),
+  )
+  for (let round = 0; round < 2; round++) {
+    for (const { realtime } of servers) realtime.toUser('ada').emit('note', { text: 'x' })
+    await reader.forceFlush()
+  }
+  expect(emitsOf(exporter)).toEqual([3, 6])
+})
+
+test('a view that throws harms nobody, and is told to the diagnostics of OpenTelemetry', async () => {
+  const told: unknown[] = []
+  const error = (...args: unknown[]): void => void told.push(args.at(-1))
+  const ignore = (): void => {}
+  diag.setLogger({ error, warn: ignore, info: ignore, debug: ignore, verbose: ignore }, { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true })
+  onTestFinished(() => diag.disable())
+  const broken = {
+    process: () => {
+      throw new Error('broken')
+    },
+  }
+  const meterProvider = new MeterProvider({ views: [{ instrumentName: 'realtime.event.duration', attributesProcessors: [broken] }], readers: [] })
+  const server = await startServer({ observe: openTelemetry({ meterProvider, tracerProvider: false }) })
+  server.realtime.on('echo', ({ payload }) => payload)
+  const client = await server.client('ada')
+  expect(await client.request('echo', { text: 'x' })).toEqual({ text: 'x' })
+  await until(() => told.length > 0)
+  expect(String(told[0])).toBe('Error: broken')
 })

@@ -104,6 +104,11 @@ export class Rate {
     this.#left = this.size
   }
 
+  /** When it was last asked, as `performance.now()` has it. */
+  get atMs(): number {
+    return this.#atMs
+  }
+
   /** @returns 0 where it is allowed; else in how many milliseconds it will be. */
   take(): number {
     const nowMs = performance.now()
@@ -136,6 +141,11 @@ export class Allowance {
   ) {
     this.#all = new Rate(limits.eventsPerSecond)
     this.#refusals = new Rate(FORGIVEN_PER_SECOND, limits.refusals)
+  }
+
+  /** When the last event was taken up, as `performance.now()` has it. */
+  get tookUpAtMs(): number {
+    return this.#all.atMs
   }
 
   /** @returns what an event is refused with, where it comes too fast. */

@@ -95,11 +95,15 @@ export interface RealtimeObserver<C extends Contract = Contract> {
 
 /** The application's observer, which can neither throw nor change what happens. There is none of this where nobody observes. */
 export class Observation {
+  readonly #followsEvents: boolean
+
   constructor(
     private readonly observer: RealtimeObserver,
     private readonly knows: (event: unknown) => boolean,
     private readonly report: Report,
-  ) {}
+  ) {
+    this.#followsEvents = (['eventIn', 'handle', 'reply', 'limitHit'] as const).some((callback) => observer[callback] !== undefined)
+  }
 
   connected({ user: { userId }, device, socket }: Connection<BaseUser>, ended: () => string | undefined): void {
     const client: ObservedClient = { userId, deviceId: device.id }
@@ -118,13 +122,13 @@ export class Observation {
     this.#limited(code, data, {})
   }
 
-  /** @param packet the event's name and its arguments. */
-  open([event, , meta]: readonly unknown[], isRequest: boolean, { user, device }: Sender<BaseUser>): ObservedCall {
-    const trace = isObject(meta) && typeof meta['trace'] === 'string' ? meta['trace'] : undefined
-    const name = this.knows(event) ? (event as string) : '$unknown'
-    const call = { event: name, isRequest, userId: user.userId, deviceId: device.id, ...(trace !== undefined && { trace }) }
-    this.#tell('eventIn', call)
-    return new ObservedCall(this, call)
+  /** @param packet the event's name and its arguments. @returns `undefined` where nobody is told of events. */
+  open(packet: readonly unknown[], isRequest: boolean, { user, device, allowance }: Sender<BaseUser>): ObservedCall | undefined {
+    if (!this.#followsEvents) return undefined
+    const event = this.knows(packet[0]) ? (packet[0] as string) : '$unknown'
+    const call = withTrace({ event, isRequest, userId: user.userId, deviceId: device.id }, packet[2])
+    if (this.observer.eventIn !== undefined) this.#tell('eventIn', call)
+    return new ObservedCall(this, call, allowance.tookUpAtMs)
   }
 
   replied(call: ObservedEvent, reply: Reply, durationMs: number): void {
@@ -181,13 +185,16 @@ export class Observation {
   }
 }
 
+function withTrace(call: ObservedEvent, meta: unknown): ObservedEvent {
+  return isObject(meta) && typeof meta['trace'] === 'string' ? { ...call, trace: meta['trace'] } : call
+}
+
 /** One event of a client, from when it came until it is answered. */
 export class ObservedCall {
-  readonly #sinceMs = performance.now()
-
   constructor(
     private readonly observation: Observation,
     private readonly call: ObservedEvent,
+    private readonly sinceMs: number,
   ) {}
 
   around<T>(work: () => T): T {
@@ -195,7 +202,7 @@ export class ObservedCall {
   }
 
   replied(reply: Reply): void {
-    this.observation.replied(this.call, reply, performance.now() - this.#sinceMs)
+    this.observation.replied(this.call, reply, performance.now() - this.sinceMs)
   }
 
   /** Its payload is larger than the contract lets it be. */

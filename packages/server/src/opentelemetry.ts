@@ -2,8 +2,12 @@ import {
   type Attributes,
   type Context,
   context,
+  diag,
+  type Histogram,
+  type Meter,
   type MeterProvider,
   metrics,
+  type Observable,
   ROOT_CONTEXT,
   type Span,
   type SpanContext,
@@ -32,11 +36,23 @@ const USER = 'user.id'
  * The handler of an event runs in a span of its own, within the trace that the client has sent; what is emitted there belongs to it, also on other nodes.
  */
 export function openTelemetry({ meterProvider = metrics.getMeterProvider(), tracerProvider }: OpenTelemetryOptions = {}): RealtimeObserver {
-  const measured = createMetrics(meterProvider)
+  const measured = metricsOf(meterProvider)
   return tracerProvider === false ? measured : { ...measured, ...createSpans(tracerProvider ?? trace.getTracerProvider(), measured) }
 }
 
 type Measured = Required<Omit<RealtimeObserver, 'handle' | 'eventIn'>>
+
+// Two callbacks for one observable counter overwrite each other, and so may those of two copies of this package: a bundle's, or CommonJS beside ESM.
+const SHARED = Symbol.for('@org/realtime-server metrics')
+const shared = globalThis as { [SHARED]?: WeakMap<MeterProvider, Measured> }
+
+/** One set of instruments for all observers of a provider. */
+function metricsOf(provider: MeterProvider): Measured {
+  shared[SHARED] ??= new WeakMap()
+  const measured = shared[SHARED].get(provider) ?? createMetrics(provider)
+  shared[SHARED].set(provider, measured)
+  return measured
+}
 
 const SHORT = { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] }
 const LONG = { explicitBucketBoundaries: [1, 10, 60, 300, 900, 3_600, 14_400, 86_400] }
@@ -49,10 +65,10 @@ function createMetrics(provider: MeterProvider): Measured {
   const refusals = meter.createCounter('realtime.handshake.refused', { unit: '{handshake}', description: 'Clients that were not let in' })
   const lives = meter.createHistogram('realtime.connection.duration', { unit: 's', description: 'How long connections were in', advice: LONG })
   const answers = meter.createHistogram('realtime.event.duration', { unit: 's', description: 'From an event of a client to its answer', advice: SHORT })
-  const emits = meter.createCounter('realtime.emits', { unit: '{event}', description: 'Events that the server has sent, or written for another node' })
-  const recipients = meter.createCounter('realtime.emit.recipients', { unit: '{connection}', description: 'Connections that events were written to' })
   const limits = meter.createCounter('realtime.limit.hits', { unit: '{hit}', description: 'What was refused, or ended, for being beyond a limit' })
+  const recordAnswer = atEndOfTurn(answers)
   const attributesOf = createAttributes()
+  const countEmit = createEmitCount(meter)
   return {
     connect({ transport, durationMs }) {
       active.add(1)
@@ -63,28 +79,75 @@ function createMetrics(provider: MeterProvider): Measured {
       active.add(-1)
       lives.record(durationMs / 1000, code === undefined ? {} : { [ERROR]: code })
     },
-    reply: ({ event }, { code, durationMs }) => answers.record(durationMs / 1000, attributesOf(event, ERROR, code)),
-    eventOut({ event, origin, recipients: count }) {
-      const attributes = attributesOf(event, 'realtime.origin', origin)
-      emits.add(1, attributes)
-      if (count !== undefined && count > 0) recipients.add(count, attributes)
-    },
+    reply: ({ event }, { code, durationMs }) => recordAnswer(durationMs / 1000, attributesOf(event, code)),
+    eventOut: countEmit,
     limitHit: ({ limit, event }) => limits.add(1, { 'realtime.limit': limit, ...(event !== undefined && { [EVENT]: event }) }),
   }
 }
 
-/** Attributes are made once for each name and value: both are few, and events many. */
-function createAttributes(): (event: string, key: string, value: string | undefined) => Attributes {
-  const known = new Map<string, Attributes>()
-  return (event, key, value) => {
-    const id = value === undefined ? event : `${event} ${value}`
-    let attributes = known.get(id)
-    if (attributes === undefined) {
-      attributes = { [EVENT]: event, ...(value !== undefined && { [key]: value }) }
-      known.set(id, attributes)
+/** Attributes are made once for each event and code: both are few, and events many. */
+function createAttributes(): (event: string, code: string | undefined) => Attributes {
+  const answered = new Map<string, Attributes>()
+  const failed = new Map<string, Attributes>()
+  return (event, code) =>
+    code === undefined
+      ? getOrMake(answered, event, () => ({ [EVENT]: event }))
+      : getOrMake(failed, `${event} ${code}`, () => ({ [EVENT]: event, [ERROR]: code }))
+}
+
+/** All records of a turn are made together: between other work the SDK's code is out of the caches each time, and costs up to twice as much. */
+function atEndOfTurn(histogram: Histogram): (value: number, attributes: Attributes) => void {
+  let waiting: Array<readonly [value: number, attributes: Attributes]> = []
+  const record = ([value, attributes]: readonly [number, Attributes]): void => {
+    try {
+      histogram.record(value, attributes)
+    } catch (error) {
+      diag.error(`${SCOPE}: a duration could not be recorded`, error) // by the code of a view
     }
-    return attributes
   }
+  const recordAll = (): void => {
+    const all = waiting
+    waiting = []
+    all.forEach(record)
+  }
+  return (value, attributes) => {
+    if (waiting.length === 0) setImmediate(recordAll)
+    waiting.push([value, attributes])
+  }
+}
+
+/** The SDK makes a text of the attributes with every `add`, which costs a hundred times as much as counting: they are counted here, and it is told when it collects. */
+function createEmitCount(meter: Meter): (emit: ObservedEmit) => void {
+  const sent = { local: new Map<string, Sent>(), remote: new Map<string, Sent>() }
+  const observe = (counter: Observable, count: (of: Sent) => number): void =>
+    counter.addCallback((result) => {
+      for (const each of [...sent.local.values(), ...sent.remote.values()]) if (count(each) > 0) result.observe(count(each), each.attributes)
+    })
+  const emits = { unit: '{event}', description: 'Events that the server has sent, or written for another node' }
+  const recipients = { unit: '{connection}', description: 'Connections that events were written to' }
+  observe(meter.createObservableCounter('realtime.emits', emits), (each) => each.emits)
+  observe(meter.createObservableCounter('realtime.emit.recipients', recipients), (each) => each.recipients)
+  return ({ event, origin, recipients = 0 }) => {
+    const of = getOrMake(sent[origin], event, () => ({ attributes: { [EVENT]: event, 'realtime.origin': origin }, emits: 0, recipients: 0 }))
+    of.emits++
+    of.recipients += recipients
+  }
+}
+
+/** What was sent of one event. */
+interface Sent {
+  readonly attributes: Attributes
+  emits: number
+  recipients: number
+}
+
+function getOrMake<T>(known: Map<string, T>, key: string, make: () => T): T {
+  let value = known.get(key)
+  if (value === undefined) {
+    value = make()
+    known.set(key, value)
+  }
+  return value
 }
 
 function createSpans(provider: TracerProvider, measured: Measured): Required<Pick<RealtimeObserver, 'eventIn' | 'handle' | 'reply' | 'eventOut'>> {
