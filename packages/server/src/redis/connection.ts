@@ -54,7 +54,10 @@ export class Opening {
   }
 }
 
-/** One command for all: what a client library and Redis do for each command costs more than a short message itself. */
+/**
+ * One command for all: what a client library and Redis do for each command costs more than a short message itself. Channels are
+ * no keys of it, so that one shard that has all slots takes it.
+ */
 export function toPublishing(publications: readonly Publication[]): [name: string, ...args: string[]] {
   const [first] = publications
   if (first !== undefined && publications.length === 1) return ['SPUBLISH', ...first]
