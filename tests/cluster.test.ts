@@ -651,6 +651,8 @@ test('a client of redis is used as it is, and stays open; what it opens comes ba
   await b.realtime.toUser('ada').join('group', 'g')
   b.realtime.toRoom('group', 'g').emit('note', { text: 'x' })
   await until(() => notes.length === 1)
+  b.realtime.toUsers(['ada', 'eve']).emit('note', { text: 'both' })
+  await until(() => notes.length === 2)
   await redis.kill()
   expect(await rejection(a.realtime.presence.isOnline('ada'))).toMatchObject({ code: 'UNAVAILABLE' })
   expect(await refusalOf(a.stock({ token: await signToken('bob') }))).toMatchObject({ code: 'UNAVAILABLE' })
@@ -658,7 +660,7 @@ test('a client of redis is used as it is, and stays open; what it opens comes ba
   await until(() => b.realtime.presence.isOnline('ada').catch(() => false))
   await until(() => {
     b.realtime.toUser('ada').emit('note', { text: 'y' })
-    return new Promise((resolve) => setTimeout(() => resolve(notes.length > 1), 20))
+    return new Promise((resolve) => setTimeout(() => resolve(notes.length > 2), 20))
   })
   await Promise.all([a, b].map(({ realtime }) => realtime.close({ drainMs: 0 })))
   await until(() => client.isReady)
