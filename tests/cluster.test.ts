@@ -8,7 +8,7 @@ import { WebSocket } from 'ws'
 import { contract, type TestContract } from './contract.js'
 import { collect, createTestClient, heard, refusalOf, rejection, signToken, startServer, type TestServer, type TestUser, testJwt, until } from './harness.js'
 import { findProgram, INSTALL_MS } from './programs.js'
-import { ask, type RedisServer, startRedis, startRedisCluster } from './redis.js'
+import { ask, type RedisServer, startRedis, startRedisCluster, watchCommands } from './redis.js'
 
 let redis: RedisServer
 const unhandled: unknown[] = []
@@ -100,6 +100,97 @@ test('what is for several rooms comes once to who is in more than one of them, a
   ada.close()
   await until(async () => !(await channels(prefix)).some((channel) => channel.includes('#room#')))
 })
+
+test('what is for many users in one turn is one command to Redis, and reaches each of them in its order', async () => {
+  const prefix = randomUUID()
+  const emitter = createRealtimeEmitter(contract, { cluster: redisCluster({ url: redis.url, prefix }), onError: () => {} })
+  onTestFinished(() => emitter.close())
+  const home = await startCounted(prefix)
+  const ids = ['ada', 'eve', 'bob']
+  const notes = await Promise.all(ids.map(async (id) => collectTexts(await home.client(id))))
+  await until(() => emitter.ready)
+  const { seen, stop } = await watchCommands(redis.port)
+  onTestFinished(stop)
+  for (const n of ['1', '2']) for (const id of ids) emitter.toUser(id).emit('note', { text: `${id} ${n}` })
+  emitter.toAll().emit('note', { text: 'all' })
+  await until(() => notes.every((texts) => texts.length === 3))
+  expect(notes).toEqual(ids.map((id) => [`${id} 1`, `${id} 2`, 'all']))
+  await ask(redis.port, 'ECHO end')
+  await until(() => seen.some(({ name }) => name === 'ECHO'))
+  expect(seen.filter(({ args }) => args.some((arg) => arg.includes(' 1'))).map(({ name }) => name)).toEqual(['EVAL'])
+})
+
+test('what is for more users than Redis is told of at once reaches them all', async () => {
+  const [sender, home] = await startPair()
+  const userIds = Array.from({ length: 1_234 }, (_, index) => `user-${index}`)
+  const notes = await Promise.all(['user-0', 'user-499', 'user-500', 'user-1233'].map(async (id) => collectTexts(await home.client(id))))
+  sender.realtime.toUsers(userIds).emit('note', { text: 'x' })
+  await until(() => notes.every((texts) => texts.length === 1))
+  expect(sender.errors).toEqual([])
+})
+
+test('of what a Redis that hangs is told, so much waits; what is beyond is reported, and not sent later', async () => {
+  const [sender, home] = await startPair()
+  const [first, last] = await Promise.all(['user-0', 'user-29999'].map(async (id) => collectTexts(await home.client(id))))
+  redis.pause()
+  sender.realtime.toUsers(Array.from({ length: 30_000 }, (_, index) => `user-${index}`)).emit('note', { text: 'x' })
+  await until(() => String(sender.errors[0]).includes('20000 messages wait for Redis'))
+  redis.resume()
+  await until(() => {
+    sender.realtime.toUser('user-29999').emit('note', { text: 'y' })
+    return (last?.length ?? 0) > 0
+  })
+  expect(first).toEqual(['x'])
+  expect(last).not.toContain('x')
+})
+
+test('an event arrives on another node as it was sent, whatever is in it and whatever is said of it', async () => {
+  const [sender, home] = await startPair()
+  const [phone, laptop] = [await home.client('ada'), await home.client('ada')]
+  const heardBy = [phone, laptop].map(collectTexts)
+  const texts = ['', 'line\nfeed\r\n', '"quoted" \\', '{"except":["user:ada"]}', '\u2028\u2029\u0000', 'ü 😀 \ud800', 'x'.repeat(100_000)]
+  for (const text of texts) sender.realtime.toUser('ada').emit('note', { text })
+  sender.realtime.toUser('ada').exceptDevice(laptop.deviceId).emit('note', { text: 'phone' })
+  sender.realtime.toUser('ada').emit('note', { text: 'last' })
+  await until(() => heardBy.every((heard) => heard.at(-1) === 'last'))
+  expect(heardBy).toEqual([
+    [...texts, 'phone', 'last'],
+    [...texts, 'last'],
+  ])
+})
+
+test('what no node has sent is reported, each time, and harms nobody', async () => {
+  const prefix = randomUUID()
+  const [node] = await startNodes(1, {}, prefix)
+  const ada = await node!.client('ada')
+  const notes = collectTexts(ada)
+  const client = new Redis(redis.url)
+  onTestFinished(() => client.disconnect())
+  const strange = [
+    '',
+    'text',
+    '{',
+    '{"type":3,"nsp":"/"}',
+    '[',
+    '["node',
+    '{}\n["note",{"text":"strange"}]',
+    '["node","user:ada"]\ntext',
+    '["node","user:ada"]\n["note",{"text":"str',
+    '["node","user:ada"]\n["note",{"text":"strange"}]\nnull',
+    '["node","user:ada"]\n{"except":5}\n["note",{"text":"strange"}]',
+    '["node","user:ada"]\n{"except":\n["note",{"text":"strange"}]',
+  ]
+  for (const message of strange) await client.spublish(`${prefix}#/#room#user:ada`, message)
+  node!.realtime.toUser('ada').emit('note', { text: 'last' })
+  await until(() => notes.length > 0)
+  expect(notes).toEqual(['last'])
+  await until(() => node!.errors.length === 2)
+  expect(String(node!.errors[1])).toContain(`Redis failed ${strange.length - 1} more times`)
+})
+
+function collectTexts(client: Awaited<ReturnType<TestServer['client']>>): string[] {
+  return collect((add) => client.on('note', ({ text }) => add(text)))
+}
 
 async function channels(prefix: string): Promise<string[]> {
   const client = new Redis(redis.url)
@@ -560,6 +651,8 @@ test('a client of redis is used as it is, and stays open; what it opens comes ba
   await b.realtime.toUser('ada').join('group', 'g')
   b.realtime.toRoom('group', 'g').emit('note', { text: 'x' })
   await until(() => notes.length === 1)
+  b.realtime.toUsers(['ada', 'eve']).emit('note', { text: 'both' })
+  await until(() => notes.length === 2)
   await redis.kill()
   expect(await rejection(a.realtime.presence.isOnline('ada'))).toMatchObject({ code: 'UNAVAILABLE' })
   expect(await refusalOf(a.stock({ token: await signToken('bob') }))).toMatchObject({ code: 'UNAVAILABLE' })
@@ -567,7 +660,7 @@ test('a client of redis is used as it is, and stays open; what it opens comes ba
   await until(() => b.realtime.presence.isOnline('ada').catch(() => false))
   await until(() => {
     b.realtime.toUser('ada').emit('note', { text: 'y' })
-    return new Promise((resolve) => setTimeout(() => resolve(notes.length > 1), 20))
+    return new Promise((resolve) => setTimeout(() => resolve(notes.length > 2), 20))
   })
   await Promise.all([a, b].map(({ realtime }) => realtime.close({ drainMs: 0 })))
   await until(() => client.isReady)

@@ -16,7 +16,7 @@ const CONTROL = { low: 0.95, high: 1.05 }
 const ATTEMPTS = 3
 
 /** CPU time of a process, in microseconds, over all its threads. */
-function cpuOf(pid: number): number {
+export function cpuOf(pid: number): number {
   return readdirSync(`/proc/${pid}/task`).reduce(
     (sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1000,
     0,

@@ -1,9 +1,9 @@
 import type { Namespace } from 'socket.io'
 import { type BroadcastOptions, ClusterAdapter, type ClusterMessage, type ClusterResponse, MessageType, type Room, type SocketId } from 'socket.io-adapter'
 import type { Audience, ClusterContext, Perform } from '../cluster.js'
-import { encodeEvent, sendLocally } from '../local.js'
+import { sendLocally, toEncoded } from '../local.js'
 import type { RedisBus } from './bus.js'
-import { Forwarding, isEvents } from './events.js'
+import { areOf, decodeEvents, Forwarding, holdsEvents, nameOf } from './events.js'
 import { type Channels, decode, encode, hasChannel, toPublications } from './message.js'
 import { Questions } from './questions.js'
 
@@ -112,18 +112,21 @@ export class RedisAdapter extends ClusterAdapter {
   }
 
   #hear(raw: Buffer): void {
-    const message = decode(raw)
-    if (this.take(message) || this.#questions.receive(message, this.#perform)) return
-    if (!isEvents(message)) {
-      this.onMessage(message as ClusterMessage) // only nodes publish here
+    if (holdsEvents(raw)) {
+      if (!areOf(this.uid, raw)) this.#write(raw)
       return
     }
-    const { uid, rooms, events } = message
-    if (uid === this.uid) return
-    for (const [except, [event, ...args], isVolatile, trace] of events) {
-      const encoded = encodeEvent(this.nsp, event, args)
-      const recipients = sendLocally(this.nsp, { rooms, except }, encoded, isVolatile === 1)
-      this.written?.(event, recipients, encoded.json.length, trace)
+    const message = decode(raw)
+    if (this.take(message) || this.#questions.receive(message, this.#perform)) return
+    this.onMessage(message as ClusterMessage) // only nodes publish here
+  }
+
+  #write(raw: Buffer): void {
+    const { rooms, events } = decodeEvents(raw)
+    for (const event of events) {
+      const { json, except, isVolatile, trace } = event
+      const recipients = sendLocally(this.nsp, { rooms, except }, toEncoded(this.nsp.name, json), isVolatile)
+      this.written?.(nameOf(event), recipients, json.length, trace)
     }
   }
 }

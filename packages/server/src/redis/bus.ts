@@ -1,4 +1,4 @@
-import type { RedisConnection } from './connection.js'
+import type { Publication, RedisConnection } from './connection.js'
 import type { Script } from './scripts.js'
 
 export type ChannelListener = (message: Buffer) => void
@@ -9,6 +9,8 @@ export type FaultListener = (error: Error) => void
 const TICK_MS = 1_000
 // A second's worth of a busy node; what is beyond would only wait for a Redis that does not keep up.
 const MAX_PUBLISHING = 20_000
+// Redis does nothing else meanwhile.
+const MAX_TOGETHER = 500
 
 interface Subscription {
   listener: ChannelListener
@@ -74,19 +76,15 @@ export class RedisBus {
   }
 
   /** Never rejects: who sends has sent, and what fails is reported. @returns how many connections heard it; `undefined` where Redis did not take it. */
-  async publish(channel: string, message: string | Buffer): Promise<number | undefined> {
-    if (this.#publishing >= MAX_PUBLISHING) {
-      this.#report(new Error(`${MAX_PUBLISHING} messages wait for Redis; more are not sent to other nodes`))
-      return undefined
-    }
-    this.#publishing++
-    try {
-      return await this.connection.publish(channel, message)
-    } catch (error) {
-      this.#report(error)
-      return undefined
-    } finally {
-      this.#publishing--
+  publish(channel: string, message: string | Buffer): Promise<number | undefined> {
+    return this.#send(1, () => this.connection.publish(channel, message))
+  }
+
+  /** Publishes in their order; what fails is reported. */
+  publishAll(publications: readonly Publication[]): void {
+    for (let from = 0; from < publications.length; from += MAX_TOGETHER) {
+      const together = publications.slice(from, from + MAX_TOGETHER)
+      void this.#send(together.length, () => this.connection.publishAll(together))
     }
   }
 
@@ -125,6 +123,22 @@ export class RedisBus {
     clearInterval(this.#timer)
     this.#faults.close()
     this.connection.close()
+  }
+
+  async #send<T>(messages: number, publish: () => Promise<T>): Promise<T | undefined> {
+    if (this.#publishing >= MAX_PUBLISHING) {
+      this.#report(new Error(`${MAX_PUBLISHING} messages wait for Redis; more are not sent to other nodes`))
+      return undefined
+    }
+    this.#publishing += messages
+    try {
+      return await publish()
+    } catch (error) {
+      this.#report(error)
+      return undefined
+    } finally {
+      this.#publishing -= messages
+    }
   }
 
   #deliver(channel: string, message: Buffer): void {

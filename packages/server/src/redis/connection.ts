@@ -1,8 +1,12 @@
 import type { EventEmitter } from 'node:events'
 
+export type Publication = readonly [channel: string, message: string]
+
 /** What the bus needs of Redis: a connection to publish with and one to listen with. */
 export interface RedisConnection {
   publish(channel: string, message: string | Buffer): Promise<number>
+  /** Publishes in their order. */
+  publishAll(publications: readonly Publication[]): Promise<unknown>
   /** Any command; one with keys has them where Redis expects them, so that a Cluster knows its way. */
   command(args: ReadonlyArray<string | number>): Promise<unknown>
   subscribe(channel: string): Promise<unknown>
@@ -49,6 +53,18 @@ export class Opening {
     return this.#undecided === undefined ? command() : this.#undecided.then(command)
   }
 }
+
+/**
+ * One command for all: what a client library and Redis do for each command costs more than a short message itself. Channels are
+ * no keys of it, so that one shard that has all slots takes it.
+ */
+export function toPublishing(publications: readonly Publication[]): [name: string, ...args: string[]] {
+  const [first] = publications
+  if (first !== undefined && publications.length === 1) return ['SPUBLISH', ...first]
+  return ['EVAL', PUBLISH_ALL, '0', ...publications.flat()] // by its text: what Redis did not know by its digest would come late, after what follows
+}
+
+const PUBLISH_ALL = "for i = 1, #ARGV, 2 do redis.call('SPUBLISH', ARGV[i], ARGV[i + 1]) end"
 
 const BATCH = 500
 

@@ -1,7 +1,19 @@
 import { Socket } from 'node:net'
 import { type Cluster, Redis, type RedisOptions } from 'ioredis'
 import { cork } from '../shortcut.js'
-import { answered, Batches, type ConnectionWatcher, noop, Opening, type RedisConnection, SILENCE_MS, toCount, toRetryMs } from './connection.js'
+import {
+  answered,
+  Batches,
+  type ConnectionWatcher,
+  noop,
+  Opening,
+  type Publication,
+  type RedisConnection,
+  SILENCE_MS,
+  toCount,
+  toPublishing,
+  toRetryMs,
+} from './connection.js'
 
 /**
  * Nothing waits for a Redis that is away: a command is sent at once or fails at once, and a connection
@@ -46,6 +58,11 @@ class StandaloneConnection implements RedisConnection {
       corkStream(this.publisher)
       return toNumber(this.publisher.spublish(channel, message))
     })
+  }
+
+  publishAll(publications: readonly Publication[]): Promise<unknown> {
+    const [name, ...args] = toPublishing(publications)
+    return this.#publisherOpening.before(() => this.publisher.call(name, ...args))
   }
 
   command([name = '', ...args]: ReadonlyArray<string | number>): Promise<unknown> {
@@ -107,6 +124,10 @@ class ClusterConnection implements RedisConnection {
 
   publish(channel: string, message: string | Buffer): Promise<number> {
     return this.#opening.before(() => toNumber(this.#cluster.spublish(channel, message)))
+  }
+
+  publishAll(publications: readonly Publication[]): Promise<unknown> {
+    return Promise.all(publications.map(([channel, message]) => this.publish(channel, message))) // each channel has its shard
   }
 
   command([name = '', ...args]: ReadonlyArray<string | number>): Promise<unknown> {

@@ -51,6 +51,8 @@ const MAX_OVERLAPPING = 32
  * A later part leaves out the rooms of the earlier ones; user rooms need not leave out each other, as a socket is of one user.
  */
 export function toParts(rooms: readonly string[], except: readonly string[]): Part[] {
+  const [room] = rooms
+  if (room !== undefined && rooms.length === 1 && hasChannel(room)) return [{ channel: room, rooms, except }]
   const users = rooms.filter(isUserRoom)
   const others = rooms.filter((room) => !isUserRoom(room))
   const common = others.filter((room) => !hasChannel(room))

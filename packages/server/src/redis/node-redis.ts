@@ -1,5 +1,17 @@
 import type { EventEmitter } from 'node:events'
-import { answered, Batches, type ConnectionWatcher, noop, Opening, type RedisConnection, SILENCE_MS, toCount, toRetryMs } from './connection.js'
+import {
+  answered,
+  Batches,
+  type ConnectionWatcher,
+  noop,
+  Opening,
+  type Publication,
+  type RedisConnection,
+  SILENCE_MS,
+  toCount,
+  toPublishing,
+  toRetryMs,
+} from './connection.js'
 
 type Listener = (message: Buffer, channel: Buffer) => void
 
@@ -46,6 +58,10 @@ class NodeRedisConnection implements RedisConnection {
 
   async publish(channel: string, message: string | Buffer): Promise<number> {
     return Number(await this.#publisherOpening.before(() => answered(this.publisher.sendCommand(['SPUBLISH', channel, message]))))
+  }
+
+  publishAll(publications: readonly Publication[]): Promise<unknown> {
+    return this.command(toPublishing(publications))
   }
 
   command(args: ReadonlyArray<string | number>): Promise<unknown> {
