@@ -168,7 +168,7 @@ export class Dispatcher<User extends BaseUser, S extends Sender<User> = Sender<U
     const steps = this.#middleware.length === 0 ? route.steps : [...this.#middleware, ...route.steps]
     const handler = idempotent ? this.#once(route, wire, failures) : route.handler
     // Without middleware and with a synchronous handler, the reply leaves in the same turn.
-    const outcome = answer.observed === undefined ? run(steps, handler, context) : answer.observed.around(() => run(steps, handler, context))
+    const outcome = answer.observed?.isWrapped ? answer.observed.around(() => run(steps, handler, context)) : run(steps, handler, context)
     this.#settle(outcome, (settled) => answer.handled(settled, idempotent ? ENCODED : route.codec.reply, failures), sender)
   }
 

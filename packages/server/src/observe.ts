@@ -140,16 +140,20 @@ export class Observation {
     if (!reply.ok) this.#limited(reply.error.code, reply.error.data, call)
   }
 
+  /** Whether the observer wants to be around handlers. */
+  get wraps(): boolean {
+    return this.observer.handle !== undefined
+  }
+
   /** Never throws, as `work` does not. */
   around<T>(call: ObservedEvent, work: () => T): T {
-    if (this.observer.handle === undefined) return work()
     let done: { readonly value: T } | undefined
     const once = (): T => {
       done ??= { value: work() }
       return done.value
     }
     try {
-      this.observer.handle(call, once)
+      this.observer.handle?.(call, once)
     } catch (error) {
       this.report(error, { event: call.event, userId: call.userId })
     }
@@ -196,6 +200,11 @@ export class ObservedCall {
     private readonly call: ObservedEvent,
     private readonly sinceMs: number,
   ) {}
+
+  /** Whether its handler is to run in {@link around}. */
+  get isWrapped(): boolean {
+    return this.observation.wraps
+  }
 
   around<T>(work: () => T): T {
     return this.observation.around(this.call, work)

@@ -3,7 +3,6 @@ import {
   type Context,
   context,
   diag,
-  type Histogram,
   type Meter,
   type MeterProvider,
   metrics,
@@ -64,11 +63,13 @@ function createMetrics(provider: MeterProvider): Measured {
   const handshakes = meter.createHistogram('realtime.handshake.duration', { unit: 's', description: 'From a handshake to authenticated', advice: SHORT })
   const refusals = meter.createCounter('realtime.handshake.refused', { unit: '{handshake}', description: 'Clients that were not let in' })
   const lives = meter.createHistogram('realtime.connection.duration', { unit: 's', description: 'How long connections were in', advice: LONG })
-  const answers = meter.createHistogram('realtime.event.duration', { unit: 's', description: 'From an event of a client to its answer', advice: SHORT })
   const limits = meter.createCounter('realtime.limit.hits', { unit: '{hit}', description: 'What was refused, or ended, for being beyond a limit' })
-  const recordAnswer = atEndOfTurn(answers)
-  const attributesOf = createAttributes()
-  const countEmit = createEmitCount(meter)
+  const emits = meter.createObservableCounter('realtime.emits', {
+    unit: '{event}',
+    description: 'Events that the server has sent, or written for another node',
+  })
+  const recordAnswer = createAnswerTimes(meter, emits)
+  const countEmit = createEmitCount(meter, emits)
   return {
     connect({ transport, durationMs }) {
       active.add(1)
@@ -79,53 +80,73 @@ function createMetrics(provider: MeterProvider): Measured {
       active.add(-1)
       lives.record(durationMs / 1000, code === undefined ? {} : { [ERROR]: code })
     },
-    reply: ({ event }, { code, durationMs }) => recordAnswer(durationMs / 1000, attributesOf(event, code)),
+    reply: ({ event }, { code, durationMs }) => recordAnswer(event, code, durationMs / 1000),
     eventOut: countEmit,
     limitHit: ({ limit, event }) => limits.add(1, { 'realtime.limit': limit, ...(event !== undefined && { [EVENT]: event }) }),
   }
 }
 
-/** Attributes are made once for each event and code: both are few, and events many. */
-function createAttributes(): (event: string, code: string | undefined) => Attributes {
-  const answered = new Map<string, Attributes>()
-  const failed = new Map<string, Attributes>()
-  return (event, code) =>
-    code === undefined
-      ? getOrMake(answered, event, () => ({ [EVENT]: event }))
-      : getOrMake(failed, `${event} ${code}`, () => ({ [EVENT]: event, [ERROR]: code }))
+// So many records are made together: between other work the SDK's code is out of the caches each time, and costs up to twice as much.
+const TOGETHER = 128
+
+/** How long answers with the same attributes took. */
+interface Durations {
+  readonly attributes: Attributes
+  /** In seconds; the first `count` of them are not recorded yet. */
+  readonly waiting: Float64Array
+  count: number
+  /** Whether none was recorded since the provider has collected. */
+  isFirst: boolean
 }
 
-/** All records of a turn are made together: between other work the SDK's code is out of the caches each time, and costs up to twice as much. */
-function atEndOfTurn(histogram: Histogram): (value: number, attributes: Attributes) => void {
-  let waiting: Array<readonly [value: number, attributes: Attributes]> = []
-  const record = ([value, attributes]: readonly [number, Attributes]): void => {
+/** @param collected an instrument that the provider asks for its value when it collects: what waits then is recorded first. */
+function createAnswerTimes(meter: Meter, collected: Observable): (event: string, code: string | undefined, seconds: number) => void {
+  const histogram = meter.createHistogram('realtime.event.duration', { unit: 's', description: 'From an event of a client to its answer', advice: SHORT })
+  const answered = new Map<string, Durations>()
+  const failed = new Map<string, Durations>()
+  const record = ({ attributes }: Durations, seconds: number): void => {
     try {
-      histogram.record(value, attributes)
+      histogram.record(seconds, attributes)
     } catch (error) {
       diag.error(`${SCOPE}: a duration could not be recorded`, error) // by the code of a view
     }
   }
-  const recordAll = (): void => {
-    const all = waiting
-    waiting = []
-    all.forEach(record)
+  const recordAll = (durations: Durations): void => {
+    for (const seconds of durations.waiting.subarray(0, durations.count)) record(durations, seconds)
+    durations.count = 0
   }
-  return (value, attributes) => {
-    if (waiting.length === 0) setImmediate(recordAll)
-    waiting.push([value, attributes])
+  const collect = (): void => {
+    for (const durations of [...answered.values(), ...failed.values()]) {
+      recordAll(durations)
+      durations.isFirst = true
+    }
+  }
+  meter.addBatchObservableCallback(collect, [collected])
+  return (event, code, seconds) => {
+    const durations =
+      code === undefined
+        ? getOrMake(answered, event, () => toDurations({ [EVENT]: event }))
+        : getOrMake(failed, `${event} ${code}`, () => toDurations({ [EVENT]: event, [ERROR]: code }))
+    durations.waiting[durations.count++] = seconds
+    // A data point begins with its first record, which so is made when it happens.
+    if (durations.isFirst || durations.count === TOGETHER) recordAll(durations)
+    durations.isFirst = false
   }
 }
 
+function toDurations(attributes: Attributes): Durations {
+  return { attributes, waiting: new Float64Array(TOGETHER), count: 0, isFirst: true }
+}
+
 /** The SDK makes a text of the attributes with every `add`, which costs a hundred times as much as counting: they are counted here, and it is told when it collects. */
-function createEmitCount(meter: Meter): (emit: ObservedEmit) => void {
+function createEmitCount(meter: Meter, emits: Observable): (emit: ObservedEmit) => void {
   const sent = { local: new Map<string, Sent>(), remote: new Map<string, Sent>() }
   const observe = (counter: Observable, count: (of: Sent) => number): void =>
     counter.addCallback((result) => {
       for (const each of [...sent.local.values(), ...sent.remote.values()]) if (count(each) > 0) result.observe(count(each), each.attributes)
     })
-  const emits = { unit: '{event}', description: 'Events that the server has sent, or written for another node' }
   const recipients = { unit: '{connection}', description: 'Connections that events were written to' }
-  observe(meter.createObservableCounter('realtime.emits', emits), (each) => each.emits)
+  observe(emits, (each) => each.emits)
   observe(meter.createObservableCounter('realtime.emit.recipients', recipients), (each) => each.recipients)
   return ({ event, origin, recipients = 0 }) => {
     const of = getOrMake(sent[origin], event, () => ({ attributes: { [EVENT]: event, 'realtime.origin': origin }, emits: 0, recipients: 0 }))
