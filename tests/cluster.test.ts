@@ -159,6 +159,34 @@ test('an event arrives on another node as it was sent, whatever is in it and wha
   ])
 })
 
+test('events cross between nodes in the form that nodes of this major version know', async () => {
+  // Nodes of two versions run beside each other while one is rolled out.
+  const prefix = randomUUID()
+  const [node] = await startNodes(1, {}, prefix)
+  const ada = await node!.client('ada')
+  const notes = collectTexts(ada)
+  const other = new Redis(redis.url)
+  const listener = new Redis(redis.url)
+  onTestFinished(() => {
+    for (const client of [other, listener]) client.disconnect()
+  })
+  const note = `{"except":["device:other"],"volatile":true,"trace":"00-${'a'.repeat(32)}-${'b'.repeat(16)}-01"}`
+  await other.spublish(`${prefix}#/#room#user:ada`, `["other node","user:ada"]\n["note",{"text":"1"}]\n${note}\n["note",{"text":"2"}]`)
+  await other.spublish(`${prefix}#/#all`, '["other node"]\n["note",{"text":"3"}]')
+  await until(() => notes.length === 3)
+  expect(notes).toEqual(['1', '2', '3'])
+
+  const said: string[] = []
+  listener.on('smessage', (_channel, message: string) => said.push(message))
+  await listener.ssubscribe(`${prefix}#/#room#user:eve`)
+  node!.realtime.toUser('eve').emit('note', { text: '1' })
+  node!.realtime.toUser('eve').exceptDevice('one').emit('note', { text: '2' })
+  await until(() => said.length > 0)
+  expect(said.map((message) => message.replace(/^\["[^"]+"/, '["uid"'))).toEqual([
+    '["uid","user:eve"]\n["note",{"text":"1"}]\n{"except":["device:one"]}\n["note",{"text":"2"}]',
+  ])
+})
+
 test('what no node has sent is reported, each time, and harms nobody', async () => {
   const prefix = randomUUID()
   const [node] = await startNodes(1, {}, prefix)
