@@ -120,6 +120,26 @@ describe('a token is let in', () => {
   })
 })
 
+test.each<[string, Record<string, unknown>]>([
+  ['flat', { role: 'member' }],
+  ['with a list', { role: 'member', groups: ['a'] }],
+])('what an application does to claims, %s, is not there when the token comes again', async (_case, own) => {
+  const seen: string[] = []
+  const authenticator = jwt({
+    ...any,
+    secret: SECRET,
+    subject(claims) {
+      seen.push(JSON.stringify({ role: claims['role'], groups: claims['groups'] }))
+      Object.assign(claims, { role: 'admin', exp: 1 })
+      if (Array.isArray(claims['groups'])) claims['groups'].push('admins')
+      return claims['sub']
+    },
+  })
+  const token = forge({ ...good(), ...own })
+  for (let time = 0; time < 3; time++) expect(await codeOf(authenticator, token)).toBe('let in')
+  expect(seen).toEqual(Array(3).fill(JSON.stringify(own)))
+})
+
 describe('a token is refused', () => {
   const authenticator = jwt({ ...any, secret: SECRET })
   const cases: Array<[string, () => string | undefined]> = [

@@ -276,9 +276,11 @@ async function toClaims<S extends Schema | undefined, User extends BaseUser>(
     throw refusal('the user id is not 1–128 of [A-Za-z0-9._@|-]')
   }
   const own = options.claims === undefined ? { email: all['email'] } : await parseClaims(options.claims, all)
-  const registered = REGISTERED.filter((claim) => payload[claim] !== undefined).map((claim) => [claim, payload[claim]])
-  // The registered claims were checked above; the schema's output is what ValueOf says.
-  return Object.assign(Object.create(null), own, Object.fromEntries(registered), { sub, exp }) as Claims<S>
+  const claims = Object.assign(Object.create(null), own)
+  for (const claim of REGISTERED) if (payload[claim] !== undefined) claims[claim] = payload[claim]
+  claims.sub = sub
+  claims.exp = exp
+  return claims as Claims<S> // the registered claims were checked above; the schema's output is what ValueOf says
 }
 
 const REGISTERED = ['iss', 'aud', 'iat', 'nbf', 'jti'] as const

@@ -16,51 +16,54 @@ interface WellFormedToken {
   readonly header: Readonly<Record<string, unknown>>
 }
 
-/** A token whose signature holds, and its header's `typ`. */
+/** A token whose signature holds. */
 interface VerifiedToken {
-  readonly token: string
+  /** Of its header. */
   readonly typ: unknown
+  /** Left out where there are lists or objects in them, which the application is handed, and may change. */
+  readonly claims: JWTPayload | undefined
 }
 
 /**
- * Checks tokens with one key. That a signature holds is remembered, for a key does not change; what a token claims is looked at each time.
+ * Checks tokens with one key. That a signature holds is remembered, for a key does not change; what a token claims is checked each time.
  * @returns a function that @throws as jose does.
  */
 export function createTokenCheck(key: KeyObject, checks: TokenChecks): (token: string | undefined) => Promise<JWTPayload> {
   const known = new KnownTokens()
   const holds = key.type === 'secret' ? isSignedWith : isSignedFor
-  const verify = async (text: string | undefined): Promise<VerifiedToken> => {
-    const wellFormed = assertWellFormed(text)
-    await holds(wellFormed, key, checks.algorithms)
-    const verified = { token: wellFormed.token, typ: wellFormed.header['typ'] }
-    known.add(verified)
-    return verified
+  return async (text) => {
+    const remembered = known.get(text)
+    if (remembered !== undefined) return checkClaims(remembered.claims ?? parseClaims(text), remembered.typ, checks)
+    const { token, header } = assertWellFormed(text)
+    await holds({ token, header }, key, checks.algorithms)
+    const claims = parseClaims(token)
+    known.add(token, { typ: header['typ'], claims: isFlat(claims) ? claims : undefined })
+    return checkClaims(claims, header['typ'], checks)
   }
-  return async (token) => readClaims(known.get(token) ?? (await verify(token)), checks)
 }
 
 // A node's worth of users who come back; a longer token would take more memory than it saves time.
 const MAX_KNOWN = 4_096
 const MAX_KNOWN_LENGTH = 2_048
 
-/** Tokens whose signature holds, with their `typ`: those that came last. */
+/** Tokens whose signature holds: those that came last. */
 class KnownTokens {
-  readonly #types = new Map<string, unknown>()
+  readonly #tokens = new Map<string, VerifiedToken>()
 
   get(token: string | undefined): VerifiedToken | undefined {
-    if (token === undefined || !this.#types.has(token)) return undefined
-    const typ = this.#types.get(token)
-    this.#types.delete(token)
-    this.#types.set(token, typ) // the newest are last
-    return { token, typ }
+    const verified = token === undefined ? undefined : this.#tokens.get(token)
+    if (token === undefined || verified === undefined) return undefined
+    this.#tokens.delete(token)
+    this.#tokens.set(token, verified) // the newest are last
+    return verified
   }
 
-  add({ token, typ }: VerifiedToken): void {
+  add(token: string, verified: VerifiedToken): void {
     if (token.length > MAX_KNOWN_LENGTH) return
-    this.#types.set(token, typ)
-    if (this.#types.size <= MAX_KNOWN) return
-    const [oldest] = this.#types.keys()
-    this.#types.delete(oldest as string) // there is one
+    this.#tokens.set(token, verified)
+    if (this.#tokens.size <= MAX_KNOWN) return
+    const [oldest] = this.#tokens.keys()
+    this.#tokens.delete(oldest as string) // there is one
   }
 }
 
@@ -77,10 +80,18 @@ async function isSignedFor({ token }: WellFormedToken, key: KeyObject, algorithm
   await compactVerify(token, key, { algorithms })
 }
 
-/** As jose's `jwtVerify` has it. */
-function readClaims({ token, typ: type }: VerifiedToken, { typ, issuer, audience, clockTolerance }: TokenChecks): JWTPayload {
+function isFlat(claims: JWTPayload): boolean {
+  return Object.values(claims).every((claim) => typeof claim !== 'object')
+}
+
+function parseClaims(token = ''): JWTPayload {
   const claims: JWTPayload | undefined = parseObject(decodePart(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.'))))
   if (claims === undefined) throw refusal('claims that are no JSON object')
+  return claims
+}
+
+/** As jose's `jwtVerify` has it. */
+function checkClaims(claims: JWTPayload, type: unknown, { typ, issuer, audience, clockTolerance }: TokenChecks): JWTPayload {
   if (typ !== undefined && (typeof type !== 'string' || toMediaType(type) !== toMediaType(typ))) throw refusal('another typ')
   if (issuer !== undefined && !issuer.some((one) => one === claims.iss)) throw refusal('another issuer')
   if (audience !== undefined && ![claims.aud].flat().some((one) => one !== undefined && audience.includes(one))) throw refusal('another audience')
